@@ -2,6 +2,10 @@ package catalog
 
 import (
 	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 var (
@@ -22,6 +26,40 @@ var (
 	// ErrNoAudit: a mutation changed something without an audit row, which is a
 	// programming error.
 	ErrNoAudit = errors.New("mutation without an audit row")
+	// ErrTxDone: a [Tx] was used after its function returned.
+	ErrTxDone = errors.New("mutation used after its function returned")
 	// ErrNewerSchema: the database was written by a newer version.
 	ErrNewerSchema = errors.New("the catalog was written by a newer version")
 )
+
+// translate gives an error of the driver the meaning it has here. Constraint
+// violations are told by the sentinel alone: the caller knows what it inserted.
+func translate(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return ErrExists
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return ErrConflict
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+// diskFailed reports whether err says that the disk, or what is on it, cannot be
+// trusted any more. A full disk is not among them: SQLite rolls back cleanly.
+func diskFailed(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return false
+}

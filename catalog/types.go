@@ -35,7 +35,7 @@ type Key struct {
 	CIDRs      []string
 	Enabled    bool
 	ExpiresAt  int64  // 0 for never
-	IssuerID   string // key that dies with this one's issuer; "" for none
+	IssuerID   string // key that made this one, which dies with it; "" for none
 	CreatedBy  string
 	CreatedAt  int64
 	UpdatedAt  int64

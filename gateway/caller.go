@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/catalog"
+)
+
+// Caller is who makes a request: a key or nobody, from an address.
+type Caller struct {
+	Token     string     // "" for nobody
+	IP        netip.Addr // of the client, as the operator's proxies are trusted to tell
+	RequestID string
+
+	// local is set for the machine's own operator, who came through Caddy's admin
+	// endpoint: the root of trust, which may do anything and has no key.
+	local bool
+	grant *authz.Grant
+}
+
+// LocalCaller is the operator at the machine itself.
+func LocalCaller(requestID string) *Caller {
+	return &Caller{local: true, RequestID: requestID}
+}
+
+// Local reports whether the caller is the operator at the machine itself.
+func (c *Caller) Local() bool { return c.local }
+
+// Grant is what the last [Gateway.Authorize] found: nil for nobody and for the
+// local operator.
+func (c *Caller) Grant() *authz.Grant { return c.grant }
+
+// Key is the caller's key, once it was authorized; nil for nobody and for the
+// local operator.
+func (c *Caller) Key() *authz.Key {
+	if c.grant == nil {
+		return nil
+	}
+	return c.grant.Key
+}
+
+// projectID is the project that the caller's key is bound to, "" for none.
+func (c *Caller) projectID() string {
+	if k := c.Key(); k != nil {
+		return k.Project
+	}
+	return ""
+}
+
+// sees reports whether an object of a project exists for the caller.
+func (c *Caller) sees(project string) bool {
+	own := c.projectID()
+	return own == "" || own == project
+}
+
+// Actor is the caller as the audit trail names it.
+func (c *Caller) Actor() catalog.Actor {
+	a := catalog.Actor{RequestID: c.RequestID, Name: "anonymous"}
+	if c.IP.IsValid() {
+		a.Address = c.IP.String()
+	}
+	switch {
+	case c.local:
+		a.Name = "local"
+	case c.grant != nil && c.grant.Key != nil:
+		a.KeyID, a.Name = c.grant.Key.ID, c.grant.Key.Name
+	}
+	return a
+}
+
+// Authorize is the one way to a decision: it asks the ring, counts failures
+// against the client's address, and remembers the grant in c. Refusals are
+// *[authz.Denied].
+func (g *Gateway) Authorize(c *Caller, p authz.Perm, res *authz.Resource) error {
+	if c.local {
+		return nil
+	}
+	now := g.cfg.Now()
+	grant, err := g.ring.Decide(c.Token, p, res, c.IP, now.UnixMilli())
+	if err == nil {
+		c.grant = grant
+		g.counters.Allowed[p].Add(1)
+		return nil
+	}
+	g.counters.Refused[p].Add(1)
+	if grant != nil {
+		c.grant = grant // the audit trail names the key that was refused
+	}
+	g.sampleRefusal(c, p, res, err)
+	return g.countFailure(c, err)
+}
+
+// countFailure counts a wrong credential against its address. A valid key never
+// gets here, so nobody can lock another's key out.
+func (g *Gateway) countFailure(c *Caller, err error) error {
+	var d *authz.Denied
+	if c.Token == "" || !errors.As(err, &d) || d.Status != http.StatusUnauthorized {
+		return err
+	}
+	now := g.cfg.Now()
+	if g.limiter.Blocked(c.IP, now) {
+		return errTooManyFailures
+	}
+	g.limiter.Failed(c.IP, now)
+	return err
+}
+
+// may asks without counting or remembering a refusal: for filtering lists.
+func (g *Gateway) may(c *Caller, p authz.Perm, res *authz.Resource) bool {
+	if c.local {
+		return true
+	}
+	grant, err := g.ring.Decide(c.Token, p, res, c.IP, g.cfg.Now().UnixMilli())
+	if err != nil {
+		return false
+	}
+	c.grant = grant
+	return true
+}
+
+// Identify resolves the caller's credential before an operation that needs its
+// project to say what is asked for. A missing credential is no error; a wrong one
+// is, everywhere.
+func (g *Gateway) Identify(c *Caller) error {
+	if c.local || c.Token == "" {
+		return nil
+	}
+	grant, err := g.ring.Authenticate(c.Token, c.IP, g.cfg.Now().UnixMilli())
+	if err != nil {
+		return g.countFailure(c, err)
+	}
+	c.grant = grant
+	return nil
+}
+
+// authorizeOwn decides on managing the caller's own part of the account: its
+// project, or everything for a key that is bound to none.
+func (g *Gateway) authorizeOwn(c *Caller, p authz.Perm) error {
+	if err := g.Identify(c); err != nil {
+		return err
+	}
+	return g.Authorize(c, p, &authz.Resource{Project: c.projectID(), Visibility: authz.Closed})
+}
+
+// refusalSample bounds how many refusals a second get an audit row: an attacker
+// must not be able to fill the disk with them.
+const refusalSample = 5
+
+// sampleRefusal writes an audit row for a refusal, at most refusalSample a second.
+func (g *Gateway) sampleRefusal(c *Caller, p authz.Perm, res *authz.Resource, err error) {
+	now := g.cfg.Now()
+	if !g.refusals.AllowN(now, 1) {
+		return
+	}
+	target := res.Channel
+	if res.Package != "" {
+		target += "/" + res.Package
+	}
+	row := catalog.AuditRow{
+		At: now.UnixMilli(), Actor: c.Actor(), Action: p.String(), Kind: res.Engine, Target: target, Outcome: "refused: " + err.Error(),
+	}
+	// Never waited for: a refusal must not cost its sender less than it costs us.
+	go func() { _ = g.cat.SampleAudit(context.Background(), row) }()
+}
+
+var errTooManyFailures = &authz.Denied{
+	Status: http.StatusTooManyRequests,
+	Reason: "too many wrong credentials came from this address: wait a minute, then try a valid key",
+}

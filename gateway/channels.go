@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/conda"
+)
+
+// ChannelSettings is what may be set of a channel; nil leaves a field as it is.
+type ChannelSettings struct {
+	Visibility  *string         `json:"visibility,omitempty"`
+	Project     *string         `json:"project,omitempty"` // name or id; "" for none
+	Description *string         `json:"description,omitempty"`
+	Notices     json.RawMessage `json:"notices,omitempty"` // CEP 6
+}
+
+// MaxDescription bounds a channel's description, in bytes.
+const MaxDescription = 4096
+
+// CreateChannel makes a channel. Its default visibility is licensed, its default
+// project the caller's own.
+func (g *Gateway) CreateChannel(ctx context.Context, c *Caller, name string, s ChannelSettings) (*Channel, error) {
+	if err := g.Identify(c); err != nil {
+		return nil, err
+	}
+	ch := catalog.Channel{Name: name, ProjectID: c.projectID(), Visibility: authz.Licensed.String()}
+	res := authz.Resource{Engine: "conda", Channel: name, Project: ch.ProjectID}
+	if err := g.Authorize(c, authz.ChannelCreate, &res); err != nil {
+		return nil, err
+	}
+	if err := conda.ValidChannel(name); err != nil {
+		return nil, Errorf(http.StatusUnprocessableEntity, "%s", err.Error())
+	}
+	if err := g.applySettings(c, &ch, s); err != nil {
+		return nil, err
+	}
+	_, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if _, err := tx.Channel(name); err == nil {
+			return Errorf(http.StatusConflict, "channel %q exists already", name)
+		} else if !errors.Is(err, catalog.ErrNotFound) {
+			return err
+		}
+		if err := tx.InsertChannel(&ch); err != nil {
+			return err
+		}
+		return tx.Audit("channel.create", "channel", name, nil, auditChannel(&ch))
+	})
+	if err != nil {
+		return nil, err
+	}
+	made, _ := g.dir.channel(name)
+	return made, nil
+}
+
+// SetChannel changes a channel's settings.
+func (g *Gateway) SetChannel(ctx context.Context, c *Caller, name string, s ChannelSettings) (*Channel, error) {
+	old, err := g.authorizeChannel(c, authz.ChannelUpdate, name, "", "")
+	if err != nil {
+		return nil, err
+	}
+	next := old.Channel
+	if err := g.applySettings(c, &next, s); err != nil {
+		return nil, err
+	}
+	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if err := tx.UpdateChannel(&next); err != nil {
+			return err
+		}
+		return tx.Audit("channel.update", "channel", name, auditChannel(&old.Channel), auditChannel(&next))
+	})
+	if err != nil {
+		return nil, err
+	}
+	made, _ := g.dir.channel(name)
+	return made, nil
+}
+
+// DeleteChannel removes an empty channel, or with force one with its packages.
+func (g *Gateway) DeleteChannel(ctx context.Context, c *Caller, name string, force bool) error {
+	ch, err := g.authorizeChannel(c, authz.ChannelDelete, name, "", "")
+	if err != nil {
+		return err
+	}
+	subdirs, err := g.cat.Subdirs(ctx, ch.ID)
+	if err != nil {
+		return err
+	}
+	packages := 0
+	for _, s := range subdirs {
+		packages += s.Packages
+	}
+	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if packages > 0 && !force {
+			return Errorf(http.StatusConflict, "channel %q holds %d packages: delete them first, or ask with force", name, packages)
+		}
+		if err := tx.DeleteChannel(ch.ID); err != nil {
+			return err
+		}
+		return tx.Audit("channel.delete", "channel", name, auditChannel(&ch.Channel), nil)
+	})
+	if err != nil {
+		return err
+	}
+	g.files.reset()
+	return nil
+}
+
+// Channels lists the channels that the caller may read, by name.
+func (g *Gateway) Channels(c *Caller) ([]*Channel, error) {
+	var out []*Channel
+	for _, ch := range *g.dir.channels.Load() {
+		res := ch.Resource("", "")
+		if g.may(c, authz.ChannelRead, &res) {
+			out = append(out, ch)
+		}
+	}
+	if len(out) == 0 {
+		// A wrong credential is told so; an unscoped one sees an empty list.
+		if err := g.Identify(c); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(out, func(a, b *Channel) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Channel returns a channel that the caller may read.
+func (g *Gateway) Channel(c *Caller, name string) (*Channel, error) {
+	return g.authorizeChannel(c, authz.ChannelRead, name, "", "")
+}
+
+func (g *Gateway) applySettings(c *Caller, ch *catalog.Channel, s ChannelSettings) error {
+	if s.Visibility != nil {
+		v, err := authz.ParseVisibility(*s.Visibility)
+		if err != nil {
+			return Errorf(http.StatusBadRequest, "%s", err.Error())
+		}
+		ch.Visibility = v.String()
+	}
+	if s.Project != nil {
+		id, err := g.projectFor(c, *s.Project)
+		if err != nil {
+			return err
+		}
+		ch.ProjectID = id
+	}
+	if s.Description != nil {
+		if len(*s.Description) > MaxDescription {
+			return Errorf(http.StatusBadRequest, "the description has %d bytes: at most %d are kept", len(*s.Description), MaxDescription)
+		}
+		ch.Description = *s.Description
+	}
+	if s.Notices != nil {
+		if err := checkNotices(s.Notices); err != nil {
+			return err
+		}
+		ch.Notices = s.Notices
+	}
+	return nil
+}
+
+// projectFor resolves a project that the caller may put things into.
+func (g *Gateway) projectFor(c *Caller, nameOrID string) (id string, err error) {
+	if k := c.Key(); k != nil && k.Project != "" {
+		if p, ok := g.dir.project(nameOrID); ok && p.ID == k.Project {
+			return p.ID, nil
+		}
+		// Objects outside the key's project do not exist for it.
+		return "", Errorf(http.StatusNotFound, "project %q does not exist", nameOrID)
+	}
+	if nameOrID == "" {
+		return "", nil
+	}
+	p, ok := g.dir.project(nameOrID)
+	if !ok {
+		return "", Errorf(http.StatusNotFound, "project %q does not exist: create it with 'fairway project create %s'", nameOrID, nameOrID)
+	}
+	return p.ID, nil
+}
+
+// checkNotices refuses what conda could not read (CEP 6).
+func checkNotices(raw json.RawMessage) error {
+	var doc struct {
+		Notices []struct {
+			Message string `json:"message"`
+		} `json:"notices"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return Errorf(http.StatusBadRequest, "the notices are no JSON object with a list 'notices': %s", err.Error())
+	}
+	for i, n := range doc.Notices {
+		if n.Message == "" {
+			return Errorf(http.StatusBadRequest, "notice %d has no message: CEP 6 asks for one", i+1)
+		}
+	}
+	return nil
+}
+
+func auditChannel(ch *catalog.Channel) any {
+	return struct {
+		Visibility  string `json:"visibility"`
+		Project     string `json:"project,omitempty"`
+		Description string `json:"description,omitempty"`
+	}{ch.Visibility, ch.ProjectID, ch.Description}
+}
+
+// notThere words a catalog's ErrNotFound for people.
+func notThere(err error, format string, args ...any) error {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return Errorf(http.StatusNotFound, "%s", fmt.Sprintf(format, args...))
+	}
+	return err
+}
+
+// ReadChannel decides on a read of a channel's index, or of a package of it where
+// pkg names one.
+func (g *Gateway) ReadChannel(c *Caller, channel, subdir, pkg string) (*Channel, error) {
+	perm := authz.ChannelRead
+	if pkg != "" {
+		perm = authz.PackageRead
+	}
+	return g.authorizeChannel(c, perm, channel, subdir, pkg)
+}
+
+// Subdirs tells what a channel's subdirs hold. The caller has decided.
+func (g *Gateway) Subdirs(ctx context.Context, ch *Channel) ([]*catalog.SubdirState, error) {
+	return g.cat.Subdirs(ctx, ch.ID)
+}
+
+// SearchPackages lists names of a channel. The caller has decided.
+func (g *Gateway) SearchPackages(ctx context.Context, ch *Channel, s catalog.Search) ([]*catalog.NameSummary, int, error) {
+	return g.cat.SearchPackages(ctx, ch.ID, s)
+}
+
+// ProjectName is a project's name, "" for none.
+func (g *Gateway) ProjectName(id string) string {
+	if p, ok := (*g.dir.projects.Load())[id]; ok {
+		return p.Name
+	}
+	return ""
+}

@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fairwayhq/fairway/conda"
+	"github.com/fairwayhq/fairway/passthrough"
+)
+
+// Config says how a gateway works. Every field but Dir may be left zero: its
+// default is what the comment says.
+type Config struct {
+	Dir     string // data folder; made if missing
+	Account string // slug of the one account; "default"
+
+	MaxUpload      int64         // largest package file, bytes; 10 GiB
+	MaxAttestation int64         // largest attestation of an upload, bytes; 1 MiB
+	Conda          conda.Limits  // limits of what is read out of an archive
+	ShardRetention time.Duration // how long a superseded shard is served; 7 days, the least that CEP 16 asks
+	BlobGrace      time.Duration // how long the bytes of a deleted file are kept; 24 h
+	AuditRetention time.Duration // how long audit rows are kept; 0 keeps them
+
+	FailuresPerMinute int           // wrong credentials per client address before 429; 30
+	PublicKeyTTL      time.Duration // life of a public key when its request names none; 24 h
+	NoAnonymous       bool          // open resources need a key too
+
+	// UpstreamConflict says what the first upload of a Python name does which the
+	// upstream has too: "warn" (default) or "refuse".
+	UpstreamConflict     string
+	AnonymousPassthrough bool // the pass-through needs no key
+
+	Passthrough *passthrough.Config // nil: no upstream
+
+	Now     func() time.Time                   // clock; time.Now
+	Log     *zap.Logger                        // of background work; none
+	Observe func(name string, d time.Duration) // phases of a publish
+	Crash   func(point string)                 // called at named points; tests end the process there
+}
+
+// Defaults of [Config].
+const (
+	DefaultMaxUpload         = 10 << 30
+	DefaultMaxAttestation    = 1 << 20
+	DefaultShardRetention    = 7 * 24 * time.Hour
+	DefaultBlobGrace         = 24 * time.Hour
+	DefaultFailuresPerMinute = 30
+	DefaultPublicKeyTTL      = 24 * time.Hour
+)
+
+func (c Config) withDefaults() Config {
+	if c.Account == "" {
+		c.Account = "default"
+	}
+	c.MaxUpload = orDefault(c.MaxUpload, DefaultMaxUpload)
+	c.MaxAttestation = orDefault(c.MaxAttestation, DefaultMaxAttestation)
+	c.ShardRetention = orDefault(c.ShardRetention, DefaultShardRetention)
+	c.BlobGrace = orDefault(c.BlobGrace, DefaultBlobGrace)
+	c.FailuresPerMinute = orDefault(c.FailuresPerMinute, DefaultFailuresPerMinute)
+	c.PublicKeyTTL = orDefault(c.PublicKeyTTL, DefaultPublicKeyTTL)
+	if c.UpstreamConflict == "" {
+		c.UpstreamConflict = "warn"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if c.Observe == nil {
+		c.Observe = func(string, time.Duration) {}
+	}
+	if c.Crash == nil {
+		c.Crash = func(string) {}
+	}
+	return c
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/catalog"
+)
+
+// Channel is what a request needs to know of a conda channel. It is immutable.
+type Channel struct {
+	catalog.Channel
+	Vis authz.Visibility
+}
+
+// Resource names the channel, or something in it, for a decision.
+func (c *Channel) Resource(subdir, pkg string) authz.Resource {
+	return authz.Resource{
+		Engine: "conda", Project: c.ProjectID, Channel: c.Name, Subdir: subdir, Package: pkg, Visibility: c.Vis,
+	}
+}
+
+// directory holds the small tables that every request reads: channels by name
+// and projects by id. Readers load one pointer; a change copies the table, which
+// is cheap because both are small and rarely change.
+type directory struct {
+	mu       sync.Mutex // serialises writers
+	channels atomic.Pointer[map[string]*Channel]
+	projects atomic.Pointer[map[string]*catalog.Project]
+}
+
+func newDirectory() *directory {
+	d := new(directory)
+	d.channels.Store(&map[string]*Channel{})
+	d.projects.Store(&map[string]*catalog.Project{})
+	return d
+}
+
+func (d *directory) channel(name string) (*Channel, bool) {
+	c, ok := (*d.channels.Load())[name]
+	return c, ok
+}
+
+func (d *directory) setChannel(c *Channel) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := maps.Clone(*d.channels.Load())
+	next[c.Name] = c
+	d.channels.Store(&next)
+}
+
+func (d *directory) removeChannel(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := maps.Clone(*d.channels.Load())
+	delete(next, name)
+	d.channels.Store(&next)
+}
+
+func (d *directory) setProject(p *catalog.Project) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := maps.Clone(*d.projects.Load())
+	next[p.ID] = p
+	d.projects.Store(&next)
+}
+
+func (d *directory) removeProject(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := maps.Clone(*d.projects.Load())
+	delete(next, id)
+	d.projects.Store(&next)
+}
+
+// project finds a project by name or id.
+func (d *directory) project(nameOrID string) (*catalog.Project, bool) {
+	m := *d.projects.Load()
+	if p, ok := m[nameOrID]; ok {
+		return p, true
+	}
+	for _, p := range m {
+		if p.Name == nameOrID {
+			return p, true
+		}
+	}
+	return nil, false
+}

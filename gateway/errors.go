@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/blob"
+	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/conda"
+)
+
+// Error is a refusal that a caller may see: one sentence, cause first, with the
+// offending value and what was expected. Every surface gives it its own shape.
+type Error struct {
+	Status  int    // HTTP status
+	Message string // at most [MaxMessage] bytes
+}
+
+// MaxMessage is the longest message, in bytes: conda's uploaders print no more.
+const MaxMessage = 512
+
+func (e *Error) Error() string { return e.Message }
+
+// Errorf makes an [Error], cut to [MaxMessage].
+func Errorf(status int, format string, args ...any) *Error {
+	m := fmt.Sprintf(format, args...)
+	if len(m) > MaxMessage {
+		m = m[:MaxMessage-1] + "…"
+		for len(m) > MaxMessage {
+			m = m[:len(m)-4] + "…"
+		}
+	}
+	return &Error{Status: status, Message: m}
+}
+
+// AsError turns any error of a gateway operation into what a caller may see. An
+// error nobody foresaw becomes a 500 that tells nothing; ok is then false, and
+// the surface logs the original.
+func AsError(err error) (e *Error, ok bool) {
+	if errors.As(err, &e) {
+		return e, true
+	}
+	var denied *authz.Denied
+	if errors.As(err, &denied) {
+		return &Error{Status: denied.Status, Message: denied.Reason}, true
+	}
+	var invalid *conda.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		return Errorf(http.StatusUnprocessableEntity, "%s", invalid.Error()), true
+	case errors.Is(err, authz.ErrQueryToken), errors.Is(err, authz.ErrTwoCredentials):
+		return Errorf(http.StatusBadRequest, "%s", err.Error()), true
+	case errors.Is(err, blob.ErrTooLarge):
+		return Errorf(http.StatusRequestEntityTooLarge, "%s", err.Error()), true
+	case errors.Is(err, catalog.ErrNotFound):
+		return Errorf(http.StatusNotFound, "%s", err.Error()), true
+	case errors.Is(err, catalog.ErrExists), errors.Is(err, catalog.ErrConflict):
+		return Errorf(http.StatusConflict, "%s", err.Error()), true
+	case errors.Is(err, catalog.ErrReadOnly):
+		return Errorf(http.StatusServiceUnavailable, "the catalog is read-only after a disk error: restart the gateway once the disk is well"), true
+	}
+	return &Error{Status: http.StatusInternalServerError, Message: "an internal error happened; the gateway's log has it under this request's id"}, false
+}

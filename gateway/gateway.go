@@ -1,0 +1,233 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/blob"
+	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/indexer"
+)
+
+// Gateway is the running state of one data folder. Its methods may be called
+// from any goroutine until [Gateway.Close].
+type Gateway struct {
+	cfg  Config
+	lock *blob.DirLock
+	root []byte // what public keys are derived from
+
+	cat     *catalog.Store
+	blobs   *blob.Store
+	index   *indexer.Set
+	ring    *authz.Ring
+	limiter *authz.Limiter
+	dir     *directory
+	files   *fileCache
+	account catalog.Account
+
+	counters Counters
+	refusals *rate.Limiter
+	minting  sync.Mutex             // one public key is looked for and minted at a time
+	sweep    sync.RWMutex           // held for reading from a blob's commit to its row
+	unnamed  map[[32]byte]time.Time // bytes without a row, and since when; of housekeeping
+
+	ready  atomic.Bool
+	leases leases
+	stop   context.CancelFunc
+	loops  sync.WaitGroup
+}
+
+// Open opens a data folder, which one process owns at a time. When it returns,
+// every index of the catalog can be served.
+func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
+	cfg = cfg.withDefaults()
+	if cfg.Dir == "" {
+		return nil, errors.New("opening gateway: no data folder is named")
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making data folder: %w", err)
+	}
+	g := &Gateway{cfg: cfg, dir: newDirectory(), ring: authz.NewRing(), files: newFileCache(),
+		refusals: rate.NewLimiter(refusalSample, refusalSample),
+	}
+	defer func() {
+		if err != nil {
+			g.closeAll()
+		}
+	}()
+	if g.lock, err = blob.LockDir(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if g.root, err = rootKey(filepath.Join(cfg.Dir, "root.key")); err != nil {
+		return nil, err
+	}
+	g.limiter = authz.NewLimiter(cfg.FailuresPerMinute, cfg.FailuresPerMinute, 0)
+	if cfg.NoAnonymous {
+		g.ring.SetAnonymous(0)
+	}
+	if g.cat, err = catalog.Open(filepath.Join(cfg.Dir, "catalog.db"), catalog.Options{Now: cfg.Now, Crash: cfg.Crash}); err != nil {
+		return nil, err
+	}
+	g.cat.Subscribe(g.apply)
+	if g.blobs, err = blob.Open(filepath.Join(cfg.Dir, "blobs"), blob.Options{MaxSize: cfg.MaxUpload, Crash: cfg.Crash}); err != nil {
+		return nil, err
+	}
+	if err := g.settleAccount(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.loadAll(ctx); err != nil {
+		return nil, err
+	}
+	background, stop := context.WithCancel(context.Background())
+	g.stop = stop
+	g.loops.Add(1)
+	go g.housekeeping(background)
+	g.ready.Store(true)
+	return g, nil
+}
+
+// Ready reports whether every index can be served.
+func (g *Gateway) Ready() bool { return g.ready.Load() }
+
+// Account is the organisation this gateway serves.
+func (g *Gateway) Account() catalog.Account { return g.account }
+
+// Index is the set of conda indexes, for reading.
+func (g *Gateway) Index() *indexer.Set { return g.index }
+
+// Settings is the configuration with its defaults filled in.
+func (g *Gateway) Settings() Config { return g.cfg }
+
+// closeGrace bounds how long Close waits for requests that still run.
+const closeGrace = 30 * time.Second
+
+// Close waits for what is under way, flushes, and gives the folder up.
+func (g *Gateway) Close() error {
+	g.ready.Store(false)
+	if !g.leases.drain(closeGrace) {
+		g.cfg.Log.Warn("requests still run after the grace period; closing under them", zap.Duration("grace", closeGrace))
+	}
+	return g.closeAll()
+}
+
+func (g *Gateway) closeAll() error {
+	var errs []error
+	if g.stop != nil {
+		g.stop()
+		g.loops.Wait()
+		g.flushTouched(context.Background())
+	}
+	if g.index != nil {
+		errs = append(errs, g.index.Close())
+	}
+	if g.blobs != nil {
+		errs = append(errs, g.blobs.Close())
+	}
+	if g.cat != nil {
+		errs = append(errs, g.cat.Close())
+	}
+	if g.lock != nil {
+		errs = append(errs, g.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// Acquire keeps the gateway open until release is called; ok is false once it
+// closes.
+func (g *Gateway) Acquire() (release func(), ok bool) {
+	if !g.leases.acquire() {
+		return nil, false
+	}
+	return g.leases.release, true
+}
+
+// rootKey reads the folder's root key, or makes one on the first start. Losing it
+// costs only that public keys are minted anew.
+func rootKey(path string) ([]byte, error) {
+	key, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		key = make([]byte, 32)
+		_, _ = rand.Read(key)
+		if err := os.WriteFile(path, key, 0o600); err != nil {
+			return nil, fmt.Errorf("writing root key: %w", err)
+		}
+		return key, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading root key: %w", err)
+	case len(key) != 32:
+		return nil, fmt.Errorf("reading root key: %s has %d bytes, 32 are expected: restore it, or delete it to make a new one", path, len(key))
+	}
+	return key, nil
+}
+
+// settleAccount makes the account carry the configured slug, and the built-in
+// policies what this version declares.
+func (g *Gateway) settleAccount(ctx context.Context) error {
+	acc, err := g.cat.Account(ctx)
+	if err != nil {
+		return fmt.Errorf("reading account: %w", err)
+	}
+	if acc.Slug != g.cfg.Account {
+		_, err := g.cat.Update(ctx, catalog.Actor{Name: "local"}, func(tx *catalog.Tx) error {
+			if err := tx.SetAccountSlug(g.cfg.Account); err != nil {
+				return err
+			}
+			return tx.Audit("account.rename", "account", acc.ID, acc.Slug, g.cfg.Account)
+		})
+		if err != nil {
+			return fmt.Errorf("naming account: %w", err)
+		}
+		acc.Slug = g.cfg.Account
+	}
+	g.account = acc
+	return g.settlePolicies(ctx)
+}
+
+// settlePolicies stores the built-in policies as this version declares them.
+func (g *Gateway) settlePolicies(ctx context.Context) error {
+	have, err := g.cat.Policies(ctx)
+	if err != nil {
+		return fmt.Errorf("reading policies: %w", err)
+	}
+	byID := make(map[string]*catalog.Policy, len(have))
+	for _, p := range have {
+		byID[p.ID] = p
+	}
+	for _, want := range authz.BuiltinPolicies() {
+		row := &catalog.Policy{ID: want.ID, Name: want.Name, Permissions: want.Mask.Names(), Builtin: true}
+		old, ok := byID[want.ID]
+		if ok {
+			if mask, err := authz.ParseMask(old.Permissions); err == nil && mask == want.Mask {
+				continue
+			}
+		}
+		_, err := g.cat.Update(ctx, catalog.Actor{Name: "local"}, func(tx *catalog.Tx) error {
+			if ok {
+				row.CreatedAt = old.CreatedAt
+				if err := tx.UpdatePolicy(row); err != nil {
+					return err
+				}
+			} else if err := tx.InsertPolicy(row); err != nil {
+				return err
+			}
+			return tx.Audit("policy.settle", "policy", row.ID, nil, auditPolicy(row))
+		})
+		if err != nil {
+			return fmt.Errorf("storing built-in policy %s: %w", want.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/catalog"
+)
+
+// Policies lists every policy, the built-in ones first.
+func (g *Gateway) Policies(ctx context.Context, c *Caller) ([]*catalog.Policy, error) {
+	if err := g.authorizeOwn(c, authz.PolicyRead); err != nil {
+		return nil, err
+	}
+	return g.cat.Policies(ctx)
+}
+
+// CreatePolicy makes a policy, which grants at most what its maker holds.
+func (g *Gateway) CreatePolicy(ctx context.Context, c *Caller, name string, permissions []string) (*catalog.Policy, error) {
+	if err := g.authorizeOwn(c, authz.PolicyCreate); err != nil {
+		return nil, err
+	}
+	mask, err := g.policyMask(c, name, permissions)
+	if err != nil {
+		return nil, err
+	}
+	now := g.cfg.Now().UnixMilli()
+	p := &catalog.Policy{ID: catalog.NewID(), Name: name, Permissions: mask.Names(), CreatedAt: now, UpdatedAt: now}
+	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if err := tx.InsertPolicy(p); err != nil {
+			if errors.Is(err, catalog.ErrExists) {
+				return Errorf(http.StatusConflict, "a policy named %q exists already", name)
+			}
+			return err
+		}
+		return tx.Audit("policy.create", "policy", p.ID, nil, auditPolicy(p))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// UpdatePolicy changes a policy and so, from the next request on, what every key
+// with it may do. nil leaves name or permissions as they are.
+func (g *Gateway) UpdatePolicy(ctx context.Context, c *Caller, id string, name *string, permissions []string) (*catalog.Policy, error) {
+	if err := g.authorizeOwn(c, authz.PolicyUpdate); err != nil {
+		return nil, err
+	}
+	old, err := g.ownPolicy(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	next := *old
+	if name != nil {
+		next.Name = *name
+	}
+	if permissions != nil {
+		next.Permissions = permissions
+	}
+	mask, err := g.policyMask(c, next.Name, next.Permissions)
+	if err != nil {
+		return nil, err
+	}
+	next.Permissions, next.UpdatedAt = mask.Names(), g.cfg.Now().UnixMilli()
+	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if err := tx.UpdatePolicy(&next); err != nil {
+			if errors.Is(err, catalog.ErrExists) {
+				return Errorf(http.StatusConflict, "a policy named %q exists already", next.Name)
+			}
+			return notThere(err, "policy %q does not exist", id)
+		}
+		return tx.Audit("policy.update", "policy", id, auditPolicy(old), auditPolicy(&next))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &next, nil
+}
+
+// DeletePolicy deletes a policy and every key with it, and says how many.
+func (g *Gateway) DeletePolicy(ctx context.Context, c *Caller, id string) (keys int, err error) {
+	if err := g.authorizeOwn(c, authz.PolicyDelete); err != nil {
+		return 0, err
+	}
+	old, err := g.ownPolicy(ctx, c, id)
+	if err != nil {
+		return 0, err
+	}
+	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		gone, err := tx.DeletePolicy(old.ID)
+		if err != nil {
+			return notThere(err, "policy %q does not exist", id)
+		}
+		keys = len(gone)
+		return tx.Audit("policy.delete", "policy", old.ID, auditPolicy(old), struct {
+			Keys int `json:"keys_deleted"`
+		}{keys})
+	})
+	return keys, err
+}
+
+// ownPolicy finds a policy that may be changed: one that is not built in, and
+// that the caller could have made.
+func (g *Gateway) ownPolicy(ctx context.Context, c *Caller, id string) (*catalog.Policy, error) {
+	all, err := g.cat.Policies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		p := all[i]
+		if p.ID != id && p.Name != id {
+			continue
+		}
+		if p.Builtin {
+			return nil, Errorf(http.StatusConflict, "policy %q is built in and cannot be changed: make one of your own", p.Name)
+		}
+		if c.projectID() != "" {
+			// Policies belong to the account; a key of one project must not change
+			// what keys of another may do.
+			return nil, Errorf(http.StatusForbidden, "this key is bound to a project: policies belong to the account")
+		}
+		if _, err := g.policyMask(c, p.Name, p.Permissions); err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+	return nil, Errorf(http.StatusNotFound, "policy %q does not exist", id)
+}
+
+// policy finds a policy by id or name.
+func (g *Gateway) policy(_ *Caller, idOrName string) (*authz.Policy, error) {
+	if p, ok := g.ring.Policy(idOrName); ok {
+		return &p, nil
+	}
+	if p, ok := g.ring.PolicyByName(idOrName); ok {
+		return &p, nil
+	}
+	return nil, Errorf(http.StatusBadRequest, "policy %q does not exist: one of %s, or a policy of your own, is expected", idOrName, builtinNames())
+}
+
+// policyMask parses a policy's permissions and applies the subset rule.
+func (g *Gateway) policyMask(c *Caller, name string, permissions []string) (authz.Mask, error) {
+	if name == "" || len(name) > MaxKeyName || strings.ContainsAny(name, "\n\r\x00") {
+		return 0, Errorf(http.StatusBadRequest, "the policy's name has %d bytes: 1 to %d in one line are expected", len(name), MaxKeyName)
+	}
+	mask, err := authz.ParseMask(permissions)
+	if err != nil {
+		return 0, Errorf(http.StatusBadRequest, "%s", err.Error())
+	}
+	if !c.local {
+		if held := c.grant.Mask(); !mask.Within(held) {
+			missing := mask &^ held
+			return 0, Errorf(http.StatusForbidden, "the policy grants %s, which this key does not hold: nobody grants more than they have", strings.Join(missing.Names(), ", "))
+		}
+	}
+	return mask, nil
+}
+
+func auditPolicy(p *catalog.Policy) any {
+	return struct {
+		Name        string   `json:"name"`
+		Permissions []string `json:"permissions"`
+	}{p.Name, p.Permissions}
+}
+
+func builtinNames() string {
+	var names []string
+	for _, p := range authz.BuiltinPolicies() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,69 @@
+// Package dashweb serves what is below /-/: health and readiness for machines, and
+// a page for people that says how to point their clients here.
+package dashweb
+
+import (
+	_ "embed"
+	"net/http"
+
+	"github.com/fairwayhq/fairway/gateway"
+	"github.com/fairwayhq/fairway/web"
+)
+
+//go:embed home.html
+var home []byte
+
+// Surface is an http handler for paths below /-/.
+type Surface struct {
+	env    *web.Env
+	router *web.Router
+}
+
+// New makes the surface.
+func New(env *web.Env) *Surface {
+	s := &Surface{env: env}
+	s.router = web.NewRouter([]web.Route{
+		{Method: "GET", Pattern: "/-/healthz", Handler: s.health},
+		{Method: "GET", Pattern: "/-/readyz", Handler: s.ready},
+		{Method: "GET", Pattern: "/-/", Handler: s.home},
+	}, s.deny)
+	return s
+}
+
+// Routes is the surface's table.
+func (s *Surface) Routes() []web.Route { return s.router.Routes() }
+
+// Serve answers a request below /-/; false when it is for nothing here.
+func (s *Surface) Serve(w http.ResponseWriter, r *http.Request) bool {
+	return s.router.Serve(w, r)
+}
+
+// health answers 200 as long as the process answers at all.
+func (s *Surface) health(w http.ResponseWriter, _ *http.Request, _ web.Params) {
+	web.WriteJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// ready answers 200 when every index can be served.
+func (s *Surface) ready(w http.ResponseWriter, r *http.Request, _ web.Params) {
+	if !s.env.Gateway.Ready() {
+		s.deny(w, r, http.StatusServiceUnavailable, "the gateway is not ready: its indexes are being loaded, or its disk failed")
+		return
+	}
+	web.WriteJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ready"})
+}
+
+func (s *Surface) home(w http.ResponseWriter, r *http.Request, _ web.Params) {
+	web.HTMLHeaders(w.Header())
+	web.Serve(w, r, &web.Content{
+		Type: "text/html; charset=utf-8", ETag: web.ETagOf(home), Size: int64(len(home)), Body: web.Bytes(home),
+		CacheControl: "no-cache",
+	})
+}
+
+func (s *Surface) deny(w http.ResponseWriter, r *http.Request, status int, message string) {
+	s.env.WriteText(w, r, &gateway.Error{Status: status, Message: message})
+}

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Route is one row of a surface's table: what is served, and how.
+//
+// Pattern is a path whose segments are literals or {name}, which takes one
+// segment; {name...} takes one or more, anywhere in the pattern but only once, so
+// that channels with several segments can stand before a subdir and a file.
+type Route struct {
+	Method  string // GET serves HEAD too
+	Pattern string
+	// Permission names what a caller needs ("package:upload"), for the route table
+	// and the API's description: "" for routes that need none, "any" for those that
+	// take every valid key. The operation behind the handler is what enforces it.
+	Permission string
+	Handler    func(w http.ResponseWriter, r *http.Request, p Params)
+}
+
+// Params are what a pattern's variables matched, by name.
+type Params map[string]string
+
+// Router finds the route of a request in a table.
+type Router struct {
+	routes  []Route
+	matcher []pattern
+	deny    func(w http.ResponseWriter, r *http.Request, status int, message string)
+}
+
+// NewRouter makes a router. deny answers requests whose method no route of their
+// path has. It panics for a pattern that is none, which is a programming error.
+func NewRouter(routes []Route, deny func(w http.ResponseWriter, r *http.Request, status int, message string)) *Router {
+	rt := &Router{routes: routes, deny: deny}
+	for _, route := range routes {
+		rt.matcher = append(rt.matcher, compile(route.Pattern))
+	}
+	return rt
+}
+
+// Routes returns the table.
+func (rt *Router) Routes() []Route { return rt.routes }
+
+// Serve answers a request that one of the routes is for. It reports false, and
+// touches nothing, when no pattern matches the path. More literal patterns win.
+func (rt *Router) Serve(w http.ResponseWriter, r *http.Request) bool {
+	segments := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	best, bestLiterals := -1, -1
+	var allowed []string
+	for i := range rt.matcher {
+		if !rt.matcher[i].matches(segments) {
+			continue
+		}
+		if m := rt.routes[i].Method; m != r.Method && (m != http.MethodGet || r.Method != http.MethodHead) {
+			allowed = append(allowed, m)
+			continue
+		}
+		if rt.matcher[i].literals > bestLiterals {
+			best, bestLiterals = i, rt.matcher[i].literals
+		}
+	}
+	switch {
+	case best >= 0:
+		rt.routes[best].Handler(w, r, rt.matcher[best].params(segments))
+	case allowed != nil:
+		slices.Sort(allowed)
+		allowed = slices.Compact(allowed)
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		rt.deny(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not served here: "+strings.Join(allowed, ", ")+" is expected")
+	default:
+		return false
+	}
+	return true
+}
+
+// pattern is a compiled Route.Pattern.
+type pattern struct {
+	segments []string // literals, or "{name}"
+	many     int      // index of the {name...} segment, -1 for none
+	literals int
+}
+
+func compile(text string) pattern {
+	p := pattern{many: -1, segments: strings.Split(strings.TrimPrefix(text, "/"), "/")}
+	for i, s := range p.segments {
+		switch {
+		case !strings.HasPrefix(s, "{"):
+			p.literals++
+		case strings.HasSuffix(s, "...}"):
+			if p.many >= 0 {
+				panic("route " + text + " has two variables of many segments")
+			}
+			p.many = i
+			p.segments[i] = "{" + s[1:len(s)-4] + "}"
+		case !strings.HasSuffix(s, "}"):
+			panic("route " + text + " has an unclosed variable")
+		}
+	}
+	return p
+}
+
+func (p *pattern) matches(segments []string) bool {
+	extra := len(segments) - len(p.segments)
+	if extra < 0 || extra > 0 && p.many < 0 {
+		return false
+	}
+	for i, want := range p.segments {
+		from, to := p.span(i, extra)
+		for _, got := range segments[from:to] {
+			if want[:min(1, len(want))] == "{" && got != "" || got == want {
+				continue
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// span is the run of a path's segments that the pattern's i-th one takes.
+func (p *pattern) span(i, extra int) (from, to int) {
+	switch {
+	case p.many < 0 || i < p.many:
+		return i, i + 1
+	case i == p.many:
+		return i, i + 1 + extra
+	default:
+		return i + extra, i + extra + 1
+	}
+}
+
+func (p *pattern) params(segments []string) Params {
+	out := Params{}
+	for i, s := range p.segments {
+		if strings.HasPrefix(s, "{") {
+			from, to := p.span(i, len(segments)-len(p.segments))
+			out[s[1:len(s)-1]] = strings.Join(segments[from:to], "/")
+		}
+	}
+	return out
+}
