@@ -15,10 +15,10 @@ func encodeFiles(g *group[*entry]) {
 	var j, h []byte
 	for i, e := range g.items {
 		if i > 0 {
-			j = append(j, ",\n"...)
+			j = append(j, ',')
 		}
-		j = appendFileJSON(j, e.File)
-		h = appendFileHTML(h, e.File)
+		j = appendFileJSON(append(j, '\n'), e.File)
+		h = appendFileHTML(append(h, '\n'), e.File)
 	}
 	g.json, g.html = newSegment(j), newSegment(h)
 }
@@ -32,6 +32,42 @@ func encodeVersions(g *group[string]) {
 		j = appendString(j, v)
 	}
 	g.json = newSegment(j)
+}
+
+// Marks between groups.
+var (
+	commaJSON = newMark(",")
+	filesJSON = newMark("],\"files\":[")
+	tailJSON  = newMark("\n]}\n")
+	tailHTML  = newMark("\n</body>\n</html>\n")
+)
+
+func joinJSON(p *Page, versions []group[string], files []group[*entry]) *document {
+	parts := make([]*segment, 0, 2*(len(versions)+len(files))+3)
+	parts = append(parts, newMark(string(headJSON(p))))
+	parts = appendGroups(parts, versions)
+	parts = append(parts, filesJSON)
+	parts = appendGroups(parts, files)
+	return newDocument(append(parts, tailJSON))
+}
+
+func appendGroups[T comparable](parts []*segment, groups []group[T]) []*segment {
+	for i := range groups {
+		if i > 0 {
+			parts = append(parts, commaJSON)
+		}
+		parts = append(parts, groups[i].json)
+	}
+	return parts
+}
+
+func joinHTML(p *Page, files []group[*entry]) *document {
+	parts := make([]*segment, 0, len(files)+2)
+	parts = append(parts, newMark(string(headHTML(p))))
+	for i := range files {
+		parts = append(parts, files[i].html)
+	}
+	return newDocument(append(parts, tailHTML))
 }
 
 // headJSON is the page up to the list of versions.
@@ -50,12 +86,6 @@ func headJSON(p *Page) []byte {
 	return append(b, `,"versions":[`...)
 }
 
-const (
-	filesJSON = "],\"files\":[\n"
-	tailJSON  = "\n]}\n"
-	tailHTML  = "</body>\n</html>\n"
-)
-
 func headHTML(p *Page) []byte {
 	b := append([]byte(nil), "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"+
 		"<meta name=\"pypi:repository-version\" content=\""+APIVersion+"\">\n"...)
@@ -67,7 +97,7 @@ func headHTML(p *Page) []byte {
 	}
 	b = appendEscaped(append(b, "<title>Links for "...), p.Name)
 	b = appendEscaped(append(b, "</title>\n</head>\n<body>\n<h1>Links for "...), p.Name)
-	return append(b, "</h1>\n"...)
+	return append(b, "</h1>"...)
 }
 
 func appendMeta(b []byte, name, content string) []byte {
@@ -147,7 +177,7 @@ func appendFileHTML(b []byte, f *File) []byte {
 		b = appendAttr(b, "data-gpg-sig", strconv.FormatBool(*f.GPGSig))
 	}
 	b = appendEscaped(append(b, '>'), f.Filename)
-	return append(b, "</a><br>\n"...)
+	return append(b, "</a><br>"...)
 }
 
 func appendAttr(b []byte, name, value string) []byte {

@@ -77,7 +77,7 @@ func parseWheel(filename, stem string) (Filename, error) {
 	}
 	f.Name = Normalise(parts[0])
 	var err error
-	if f.Version, err = ParseVersion(parts[1]); err != nil || strings.Trim(parts[1], pyBlank) != parts[1] {
+	if f.Version, err = ParseVersion(parts[1]); err != nil || trimBlank(parts[1]) != parts[1] {
 		return bad("no valid version")
 	}
 	if len(parts) == 6 {
@@ -91,6 +91,11 @@ func parseWheel(filename, stem string) (Filename, error) {
 	for _, tag := range tags {
 		if !validTags(tag) {
 			return bad("an invalid tag")
+		}
+	}
+	for py := range strings.SplitSeq(f.Python, ".") {
+		if digit(py[0]) {
+			return bad("an interpreter that begins with a digit")
 		}
 	}
 	return f, nil
@@ -121,7 +126,7 @@ func parseSdist(filename, stem, project string) (Filename, error) {
 		}
 		name, text := stem[:end], stem[end+1:]
 		v, err := ParseVersion(text)
-		if err != nil || strings.Trim(text, pyBlank) != text || !ValidName(name) {
+		if err != nil || trimBlank(text) != text || !ValidName(name) {
 			if project == "" {
 				break
 			}

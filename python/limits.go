@@ -55,13 +55,14 @@ func (l Limits) unpacked(size int64) int64 {
 	return min(allowed, l.MaxUnpacked)
 }
 
-// maxPath is the length in bytes of the longest member name.
-const maxPath = 1024
+// maxPath is the length in bytes of the longest member name, maxParts how many
+// parts it may have.
+const maxPath, maxParts = 1024, 64
 
 // safePath reports whether p is a path that unpacks to somewhere below the
 // place it is unpacked in, on every system.
 func safePath(p string) bool {
-	if p == "" || len(p) > maxPath || !utf8.ValidString(p) {
+	if p == "" || len(p) > maxPath || strings.Count(p, "/") >= maxParts || !utf8.ValidString(p) {
 		return false
 	}
 	for i := range len(p) {

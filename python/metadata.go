@@ -3,6 +3,7 @@ package python
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -44,11 +45,17 @@ type Metadata struct {
 	ImportNamespace        []string `json:"import_namespace,omitempty"`
 }
 
-// metadataVersions are the versions of core metadata there are. 2.0 was never
-// finished, but the tools of some years wrote it.
-var metadataVersions = map[string]bool{
-	"1.0": true, "1.1": true, "1.2": true, "2.0": true, "2.1": true,
-	"2.2": true, "2.3": true, "2.4": true, "2.5": true,
+// metadataVersion reports whether metadata of that version can be read, and
+// whether its paths of licences are standardised (2.4, PEP 639). Of a minor
+// version that is newer than this code, the fields it knows mean the same.
+func metadataVersion(s string) (known, licences bool) {
+	switch s {
+	case "1.0", "1.1", "1.2":
+		return true, false
+	}
+	minor, ok := strings.CutPrefix(s, "2.")
+	n, err := strconv.ParseUint(minor, 10, 8)
+	return ok && err == nil && minor == strconv.FormatUint(n, 10), n >= 4
 }
 
 // field is where the value of a header goes: one or many.
@@ -159,8 +166,9 @@ func validHeader(name []byte) bool {
 }
 
 func (m *Metadata) check() error {
-	if !metadataVersions[m.MetadataVersion] {
-		return invalid("Metadata-Version is %q: expected one from 1.0 to 2.5", clip(m.MetadataVersion))
+	known, licences := metadataVersion(m.MetadataVersion)
+	if !known {
+		return invalid("Metadata-Version is %q: expected 1.0, 1.1, 1.2 or 2.x", clip(m.MetadataVersion))
 	}
 	if !ValidName(m.Name) {
 		return invalid("metadata has the Name %q: expected ASCII letters, digits, '.', '-' and '_' with a letter or digit at both ends", clip(m.Name))
@@ -192,7 +200,7 @@ func (m *Metadata) check() error {
 		}
 	}
 	for _, p := range m.LicenseFile {
-		if !safePath(p) || strings.Contains(p, "*") {
+		if licences && (!safePath(p) || strings.Contains(p, "*")) {
 			return invalid("metadata has the License-File %q: expected a path inside the archive", clip(p))
 		}
 	}
@@ -200,7 +208,7 @@ func (m *Metadata) check() error {
 }
 
 func checkContentType(s string) error {
-	if s == "" {
+	if s == "" || s == "UNKNOWN" { // what setuptools wrote for nothing
 		return nil
 	}
 	kind, params, _ := strings.Cut(strings.ToLower(s), ";")

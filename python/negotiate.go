@@ -175,10 +175,9 @@ func NegotiateEncoding(accept []string) Encoding {
 			}
 		}
 	}
-	for _, e := range [...]Encoding{Gzip, Zstd} {
-		if q[e] == unset {
-			q[e] = max(star, 0)
-		}
+	// Whoever says "anything" can surely read gzip; zstd must be asked for.
+	if q[Gzip] == unset {
+		q[Gzip] = star
 	}
 	// Identity that is not mentioned is acceptable, but less than what is.
 	best := Gzip

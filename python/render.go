@@ -24,8 +24,8 @@ type Rendered struct {
 	files    []*entry
 	groups   []group[*entry]
 	versions []group[string]
-	json     document
-	html     document
+	json     *document
+	html     *document
 }
 
 // Update is a change to a page.
@@ -58,6 +58,7 @@ func Render(p *Page) *Rendered {
 		}
 	}
 	slices.SortFunc(r.files, compareEntries)
+	r.page.Versions = covering(p.Versions, r.files)
 	r.build(nil)
 	return r
 }
@@ -89,29 +90,25 @@ func (r *Rendered) With(u Update) *Rendered {
 }
 
 // Size is the length in bytes of one representation.
-func (r *Rendered) Size(t MediaType, e Encoding) int64 { return r.doc(t).Size(e) }
+func (r *Rendered) Size(t MediaType, e Encoding) int64 { return r.doc(t).sizes[e] }
 
 // ETag is the strong entity tag of one representation, with its quotes.
 // Representations that differ in type or coding differ in it.
-func (r *Rendered) ETag(t MediaType, e Encoding) string { return r.doc(t).ETag(t, e) }
+func (r *Rendered) ETag(t MediaType, e Encoding) string { return r.doc(t).etag(t, e) }
 
 // WriteTo writes one representation.
 func (r *Rendered) WriteTo(w io.Writer, t MediaType, e Encoding) (int64, error) {
-	return r.doc(t).WriteTo(w, e)
+	return r.doc(t).writeTo(w, e)
 }
 
 // NewReader reads one representation, from any offset.
-func (r *Rendered) NewReader(t MediaType, e Encoding) io.ReadSeeker { return r.doc(t).NewReader(e) }
+func (r *Rendered) NewReader(t MediaType, e Encoding) io.ReadSeeker { return r.doc(t).newReader(e) }
 
-// Memory estimates the bytes the rendered page holds, for caches with a budget.
+// Memory estimates the bytes the rendered page comes to hold, for caches with a
+// budget.
 func (r *Rendered) Memory() int64 {
-	n := int64(512) * int64(len(r.files)+1)
-	for _, t := range [...]MediaType{JSON, HTML} {
-		for _, e := range [...]Encoding{Identity, Gzip, Zstd} {
-			n += r.Size(t, e)
-		}
-	}
-	return n
+	const file = 512 // the model of one file
+	return file*int64(len(r.files)+1) + r.json.memory() + r.html.memory()
 }
 
 // Name is the normalised name of the page's project.
@@ -119,9 +116,9 @@ func (r *Rendered) Name() string { return r.page.Name }
 
 func (r *Rendered) doc(t MediaType) *document {
 	if t == JSON {
-		return &r.json
+		return r.json
 	}
-	return &r.html
+	return r.html
 }
 
 // build encodes what old does not have already.
@@ -146,7 +143,7 @@ func (r *Rendered) build(old *Rendered) {
 // group is a run of neighbours whose encoding is kept.
 type group[T comparable] struct {
 	items      []T
-	json, html segment
+	json, html *segment
 }
 
 // regroup cuts items into groups and takes over from old what has not changed.
@@ -160,7 +157,7 @@ func regroup[T comparable](items []T, mean uint64, key func(T) string, old []gro
 	var out []group[T]
 	for start := 0; start < len(items); {
 		end := start + 1
-		for end < len(items) && xxhash.Sum64String(key(items[end-1]))%mean != 0 {
+		for end < len(items) && uint64(end-start) < 4*mean && xxhash.Sum64String(key(items[end-1]))%mean != 0 {
 			end++
 		}
 		g := group[T]{items: items[start:end:end]}
@@ -188,6 +185,31 @@ func newEntry(f *File, project string) *entry {
 // compareEntries orders by version (none first) and file name.
 func compareEntries(a, b *entry) int {
 	return cmp.Or(a.order.Compare(b.order), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Filename, b.Filename))
+}
+
+// covering completes a list of versions as PEP 700 wants it: none twice, and none
+// missing that a file has.
+func covering(versions []string, files []*entry) []string {
+	if versions == nil {
+		return nil
+	}
+	out := make([]string, 0, len(versions))
+	listed := make(map[string]bool, len(versions))
+	add := func(v string) {
+		if c := CanonicalVersion(v); !listed[c] {
+			listed[c] = true
+			out = append(out, v)
+		}
+	}
+	for _, v := range versions {
+		add(v)
+	}
+	for _, e := range files {
+		if e.Version != "" {
+			add(e.Version)
+		}
+	}
+	return out
 }
 
 // versionsOf lists the versions of files that are ordered by version.

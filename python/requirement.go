@@ -2,7 +2,6 @@ package python
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -21,148 +20,60 @@ type Requirement struct {
 
 // ParseRequirement reads one requirement.
 func ParseRequirement(s string) (Requirement, error) {
-	bad := func(expected string) (Requirement, error) {
-		return Requirement{}, fmt.Errorf("requirement %q is not one: expected %s", clip(s), expected)
-	}
 	if len(s) > MaxRequirementLen {
 		return Requirement{}, fmt.Errorf("requirement of %d bytes is too long: expected at most %d", len(s), MaxRequirementLen)
 	}
-	var r Requirement
+	r, expected := scanRequirement(s)
+	if expected != "" {
+		return Requirement{}, fmt.Errorf("requirement %q is not one: expected %s", clip(s), expected)
+	}
+	return r, nil
+}
+
+// scanRequirement reads a requirement, or says what it misses.
+func scanRequirement(s string) (r Requirement, expected string) {
 	var ok bool
 	rest := blankLeft(s)
 	if r.Name, rest, ok = cutIdentifier(rest); !ok {
-		return bad("a project name first")
+		return r, "a project name first"
 	}
 	rest = blankLeft(rest)
-	if strings.HasPrefix(rest, "[") {
-		if r.Extras, rest, ok = cutExtras(rest[1:]); !ok {
-			return bad("names with commas between them in the brackets")
+	if after, found := strings.CutPrefix(rest, "["); found {
+		if r.Extras, rest, ok = cutExtras(after); !ok {
+			return r, "names with commas between them in the brackets"
 		}
 		rest = blankLeft(rest)
 	}
 	if after, found := strings.CutPrefix(rest, "@"); found {
 		after = blankLeft(after)
-		end := strings.IndexAny(after, pyBlank)
+		end := strings.IndexAny(after, requirementBlank)
 		if end < 0 {
 			end = len(after)
 		}
 		if end == 0 {
-			return bad("a URL after @")
+			return r, "a URL after @"
 		}
-		r.URL, rest = after[:end], blankLeft(after[end:])
-	} else {
-		text := rest
-		if end := strings.IndexByte(rest, ';'); end >= 0 {
-			text, rest = rest[:end], rest[end:]
-		} else {
-			rest = ""
-		}
-		if text = strings.Trim(text, pyBlank); strings.HasPrefix(text, "(") {
-			if !strings.HasSuffix(text, ")") {
-				return bad("a closing bracket")
-			}
-			text = text[1 : len(text)-1]
-		}
-		var err error
-		if r.Specifiers, err = ParseSpecifiers(text); err != nil {
-			return bad("a version specifier, such as >=1.2, after the name")
-		}
+		r.URL, rest = after[:end], after[end:]
+	} else if r.Specifiers, rest, ok = cutSpecifiers(rest); !ok {
+		return r, "a version specifier, such as >=1.2, after the name"
 	}
+	rest = blankLeft(rest)
 	if rest == "" {
-		return r, nil
+		return r, ""
 	}
 	if rest[0] != ';' {
-		return bad("a semicolon and a marker, or the end")
+		return r, "a semicolon and a marker, or the end"
 	}
-	r.Marker = strings.Trim(rest[1:], pyBlank)
-	if !ValidMarker(r.Marker) {
-		return bad("a marker, such as python_version < \"3.9\", after the semicolon")
+	if r.Marker = strings.Trim(rest[1:], requirementBlank); !ValidMarker(r.Marker) {
+		return r, `a marker, such as python_version < "3.9", after the semicolon`
 	}
-	return r, nil
+	return r, ""
 }
 
-// ValidMarker reports whether s has the form of an environment marker:
-// comparisons between variables and quoted strings, joined by "and", "or" and
-// brackets. Variables need not be known ones.
-func ValidMarker(s string) bool {
-	m := markerScanner{rest: s}
-	return m.or(0) && blankLeft(m.rest) == ""
-}
+// requirementBlank is the white space between the parts of a requirement.
+const requirementBlank = " \t"
 
-// maxMarkerDepth is how deep the brackets of a marker may nest.
-const maxMarkerDepth = 50
-
-type markerScanner struct{ rest string }
-
-func (m *markerScanner) or(depth int) bool {
-	if depth > maxMarkerDepth || !m.atom(depth) {
-		return false
-	}
-	for m.word("and") || m.word("or") {
-		if !m.atom(depth) {
-			return false
-		}
-	}
-	return true
-}
-
-func (m *markerScanner) atom(depth int) bool {
-	m.rest = blankLeft(m.rest)
-	if after, found := strings.CutPrefix(m.rest, "("); found {
-		m.rest = after
-		if !m.or(depth + 1) {
-			return false
-		}
-		m.rest = blankLeft(m.rest)
-		after, found = strings.CutPrefix(m.rest, ")")
-		m.rest = after
-		return found
-	}
-	return m.value() && m.operator() && m.value()
-}
-
-func (m *markerScanner) value() bool {
-	m.rest = blankLeft(m.rest)
-	if m.rest == "" {
-		return false
-	}
-	if q := m.rest[0]; q == '"' || q == '\'' {
-		end := strings.IndexByte(m.rest[1:], q)
-		if end < 0 {
-			return false
-		}
-		m.rest = m.rest[end+2:]
-		return true
-	}
-	name, rest, ok := cutIdentifier(m.rest)
-	if !ok || slices.Contains([]string{"and", "or", "in", "not"}, name) {
-		return false
-	}
-	m.rest = rest
-	return true
-}
-
-func (m *markerScanner) operator() bool {
-	m.rest = blankLeft(m.rest)
-	for _, op := range operators {
-		if after, found := strings.CutPrefix(m.rest, op); found {
-			m.rest = after
-			return true
-		}
-	}
-	return m.word("in") || m.word("not") && m.word("in")
-}
-
-// word takes a whole word.
-func (m *markerScanner) word(w string) bool {
-	rest := blankLeft(m.rest)
-	after, found := strings.CutPrefix(rest, w)
-	if !found || after != "" && (alnum(after[0]) || separator(after[0])) {
-		return false
-	}
-	m.rest = after
-	return true
-}
+func blankLeft(s string) string { return strings.TrimLeft(s, requirementBlank) }
 
 // cutIdentifier takes a name off the front of s.
 func cutIdentifier(s string) (name, rest string, ok bool) {
@@ -196,4 +107,90 @@ func cutExtras(s string) (extras []string, rest string, ok bool) {
 	}
 }
 
-func blankLeft(s string) string { return strings.TrimLeft(s, pyBlank) }
+// cutSpecifiers takes clauses with commas between them, perhaps in brackets, off
+// the front of s. A comma may follow the last.
+func cutSpecifiers(s string) (set Specifiers, rest string, ok bool) {
+	rest, bracket := strings.CutPrefix(s, "(")
+	rest = blankLeft(rest)
+	var clauses []string
+	for {
+		end := specifierLen(rest)
+		if end == 0 {
+			break
+		}
+		clauses = append(clauses, rest[:end])
+		rest = blankLeft(rest[end:])
+		after, more := strings.CutPrefix(rest, ",")
+		if !more {
+			break
+		}
+		rest = blankLeft(after)
+	}
+	if bracket {
+		if rest, ok = strings.CutPrefix(rest, ")"); !ok {
+			return nil, "", false
+		}
+	}
+	set, err := ParseSpecifiers(strings.Join(clauses, ","))
+	return set, rest, err == nil
+}
+
+// specifierLen is the length of the longest clause s begins with, 0 for none.
+// What follows "===" may be anything, commas included.
+func specifierLen(s string) int {
+	for _, op := range operators {
+		text, found := strings.CutPrefix(s, op)
+		if !found {
+			continue
+		}
+		text = strings.TrimLeftFunc(text, blank)
+		if op == "===" {
+			if end := strings.IndexFunc(text, endsArbitrary); end >= 0 {
+				text = text[end:]
+			} else {
+				text = ""
+			}
+			return len(s) - len(text)
+		}
+		v, rest, ok := scanPublic(asciiLower(text))
+		if !ok {
+			return 0
+		}
+		if op == "==" || op == "!=" {
+			if after, wildcard := strings.CutPrefix(rest, ".*"); wildcard && !v.IsPrerelease() && !v.hasPost {
+				rest = after
+			} else if after, local := strings.CutPrefix(rest, "+"); local {
+				end := localLen(after)
+				if end > 0 {
+					rest = after[end:]
+				}
+			}
+		}
+		return len(s) - len(rest)
+	}
+	return 0
+}
+
+// localLen is the length of the longest local version s begins with.
+func localLen(s string) (end int) {
+	for i := 0; i < len(s) && alnum(s[i]); {
+		for i < len(s) && alnum(s[i]) {
+			i++
+		}
+		end = i
+		if i < len(s) && separator(s[i]) {
+			i++
+		}
+	}
+	return end
+}
+
+// asciiLower keeps the length of s, which strings.ToLower need not.
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}

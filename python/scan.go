@@ -66,8 +66,8 @@ var (
 	devLabels  = [...]label{{"dev", 'd'}}
 )
 
-// scanLabel reads an optional separator, one of labels, and an optional number
-// that an optional separator precedes.
+// scanLabel reads an optional separator, one of labels, another optional
+// separator and an optional number.
 func scanLabel(s string, labels []label) (kind byte, n number, rest string, ok bool) {
 	t := s
 	if t != "" && separator(t[0]) {
@@ -82,7 +82,8 @@ func scanLabel(s string, labels []label) (kind byte, n number, rest string, ok b
 			return l.kind, n, rest, true
 		}
 		if after != "" && separator(after[0]) {
-			if n, rest, ok := scanNumber(after[1:]); ok {
+			after = after[1:] // part of the label even when no number follows
+			if n, rest, ok := scanNumber(after); ok {
 				return l.kind, n, rest, true
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -109,7 +108,7 @@ func readTar(src *source, name Filename, lim Limits) ([]byte, error) {
 func walkTar(r io.Reader, name Filename, lim Limits) (raw []byte, err error) {
 	t := tar.NewReader(r)
 	root := sdistRoot{name: name}
-	seen := make(map[string]bool)
+	members := newTarMembers()
 	for count := 0; ; count++ {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -130,13 +129,9 @@ func walkTar(r io.Reader, name Filename, lim Limits) (raw []byte, err error) {
 		if err := root.check(h.Name); err != nil {
 			return nil, err
 		}
-		if h.Typeflag == tar.TypeDir {
-			continue
+		if err := members.add(h); err != nil {
+			return nil, err
 		}
-		if seen[h.Name] {
-			return nil, invalid("source distribution has member %q twice", clip(h.Name))
-		}
-		seen[h.Name] = true
 		if h.Name != root.root+"/PKG-INFO" {
 			continue
 		}
@@ -154,39 +149,6 @@ func walkTar(r io.Reader, name Filename, lim Limits) (raw []byte, err error) {
 		return nil, noPKGINFO(name)
 	}
 	return raw, nil
-}
-
-// checkTarHeader permits files, directories and links that stay inside, each
-// described once: a size or sparse map that readers may or may not honour
-// would show them different members.
-func checkTarHeader(h *tar.Header) error {
-	for key := range h.PAXRecords {
-		if key == "size" || strings.HasPrefix(key, "GNU.sparse.") || h.Typeflag == tar.TypeXGlobalHeader && key != "comment" {
-			return invalid("source distribution has a member with the attribute %q, which readers understand differently", clip(key))
-		}
-	}
-	if h.Typeflag == tar.TypeXGlobalHeader {
-		return nil
-	}
-	if !safePath(strings.TrimSuffix(h.Name, "/")) {
-		return invalid("source distribution member %q has a name that is not a plain relative path", clip(h.Name))
-	}
-	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeDir:
-		return nil
-	case tar.TypeSymlink, tar.TypeLink:
-		target := h.Linkname
-		if h.Typeflag == tar.TypeSymlink {
-			target = path.Join(path.Dir(h.Name), target)
-		}
-		top, _, _ := strings.Cut(h.Name, "/")
-		if strings.HasPrefix(h.Linkname, "/") || strings.Contains(h.Linkname, "\\") || !safePath(target) || !strings.HasPrefix(target, top+"/") {
-			return invalid("source distribution member %q links to %q, outside of its directory", clip(h.Name), clip(h.Linkname))
-		}
-		return nil
-	default:
-		return invalid("source distribution member %q is a device or of another kind that is not supported", clip(h.Name))
-	}
 }
 
 // budget reads what a compressed stream unpacks to, up to a limit.

@@ -31,7 +31,7 @@ const maxSpecifiers = 200
 func ParseSpecifiers(s string) (Specifiers, error) {
 	var set Specifiers
 	for clause := range strings.SplitSeq(s, ",") {
-		clause = strings.Trim(clause, pyBlank)
+		clause = trimBlank(clause)
 		if clause == "" {
 			continue
 		}
@@ -56,13 +56,13 @@ func parseClause(s string) (Specifier, bool) {
 		if !found {
 			continue
 		}
-		sp := Specifier{Operator: op, Text: strings.Trim(rest, pyBlank)}
+		sp := Specifier{Operator: op, Text: trimBlank(rest)}
 		if len(sp.Text) > MaxVersionLen {
 			return Specifier{}, false
 		}
 		if op == "===" {
 			sp.Version, _ = scanVersion(strings.ToLower(sp.Text))
-			return sp, !strings.ContainsAny(sp.Text, pyBlank+";)")
+			return sp, strings.IndexFunc(sp.Text, endsArbitrary) < 0
 		}
 		text := strings.ToLower(sp.Text)
 		if op == "==" || op == "!=" {
@@ -85,6 +85,9 @@ func parseClause(s string) (Specifier, bool) {
 	}
 	return Specifier{}, false
 }
+
+// endsArbitrary reports whether r cannot be part of what follows "===".
+func endsArbitrary(r rune) bool { return blank(r) || r == ';' || r == ')' }
 
 // String writes the clauses as they were read, without blanks.
 func (set Specifiers) String() string {
@@ -157,7 +160,10 @@ func (sp Specifier) contains(v Version) bool {
 		return v.Compare(w) >= 0
 	case "<":
 		// A pre-release of W is not below W, unless W is one itself.
-		return v.Compare(w) < 0 && (w.IsPrerelease() || !v.IsPrerelease() || !v.sameBase(w))
+		if !w.IsPrerelease() {
+			w.hasDev = true
+		}
+		return v.Compare(w) < 0
 	case ">":
 		// A post-release of W is not above W, unless W is one itself; nor is a
 		// local version of W.

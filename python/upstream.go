@@ -40,8 +40,8 @@ func badPage(format string, args ...any) error {
 // name that was asked for; a page that states another one is refused. base is
 // the URL that the page came from, after redirects: the URLs of files are
 // resolved against it and become absolute. Files that installers would pass
-// over are left out: no http or https URL, no name that could be a file's.
-// Nothing says that the last segment of a URL equals the file name of a JSON
+// over are left out: no http or https URL, no name that could be a file's of
+// that project. Nothing says that the last segment of a URL equals the file name of a JSON
 // page. All errors wrap ErrBadPage.
 func ParsePage(t MediaType, body []byte, project string, base *url.URL, lim PageLimits) (*Page, error) {
 	lim = lim.withDefaults()
@@ -62,13 +62,17 @@ func fileURL(base *url.URL, ref string) (u *url.URL, hash, digest string, ok boo
 		return nil, "", "", false
 	}
 	for part := range strings.SplitSeq(u.Fragment, "&") {
-		if name, value, found := strings.Cut(part, "="); found && validHash(name, value) {
+		if name, value, found := strings.Cut(part, "="); found && hashLengths[name] > 0 && validHash(name, value) {
 			hash, digest = name, strings.ToLower(value)
 		}
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return u, hash, digest, true
 }
+
+// hashLengths are the lengths in bytes of the digests whose names are known. Only
+// these are taken from URLs, whose fragments say other things as well.
+var hashLengths = map[string]int{"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64}
 
 // safeFilename accepts what can be one segment of a URL and of a path.
 func safeFilename(name string) bool {
@@ -85,7 +89,10 @@ func safeFilename(name string) bool {
 
 // validHash accepts the name of a hash function and a hex digest.
 func validHash(name, digest string) bool {
-	if name == "" || len(name) > 32 || digest == "" || len(digest) > 128 {
+	if name == "" || len(name) > 32 || digest == "" || len(digest) > 128 || len(digest)%2 != 0 {
+		return false
+	}
+	if n := hashLengths[name]; n > 0 && len(digest) != 2*n {
 		return false
 	}
 	for i := range len(name) {
@@ -101,9 +108,16 @@ func validHash(name, digest string) bool {
 	return true
 }
 
-// setVersion fills Version from the file name.
-func (f *File) setVersion(project string) {
+// claim reports whether a file can be project's by its name, and fills Version.
+// Names of the modern kinds say whose they are. Of others, such as eggs and
+// source distributions with versions from before PEP 440, they begin with it.
+func (f *File) claim(project string) bool {
 	if name, err := ParseFilename(f.Filename, project); err == nil {
 		f.Version = name.Version.String()
+		return name.Name == project
 	}
+	if _, err := ParseFilename(f.Filename, ""); err == nil {
+		return false
+	}
+	return strings.HasPrefix(Normalise(f.Filename), project+"-")
 }

@@ -2,6 +2,8 @@ package python
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"net/url"
 	"path"
 	"strings"
@@ -51,7 +53,7 @@ type htmlReader struct {
 }
 
 func (h *htmlReader) done(err error, project string) (*Page, error) {
-	if err != nil && err.Error() != "EOF" {
+	if !errors.Is(err, io.EOF) {
 		return nil, badPage("HTML is not readable: %v", err)
 	}
 	if h.opened && !h.closed {
@@ -143,8 +145,7 @@ func (h *htmlReader) file(attr map[string]string) (f File, ok bool) {
 		b := v == "true"
 		f.GPGSig = &b
 	}
-	f.setVersion(h.page.Name)
-	return f, true
+	return f, f.claim(h.page.Name)
 }
 
 // attributes reads the attributes of the tag at hand; the first of each name

@@ -45,7 +45,7 @@ func parseJSON(body []byte, project string, base *url.URL, lim PageLimits) (*Pag
 		case "versions":
 			p.Versions = texts(value)
 		case "files":
-			files = value[0] == '['
+			files, p.Files = value[0] == '[', nil // of a repeated key the last counts
 			eachElement(value, func(value []byte) {
 				if len(p.Files) >= lim.MaxFiles {
 					bad = badPage("page has more than %d files", lim.MaxFiles)
@@ -86,6 +86,7 @@ func (p *Page) parseMeta(value []byte) error {
 func parseFileJSON(value []byte, project string, base *url.URL) (File, bool) {
 	var f File
 	var ref string
+	named := false // core metadata by its newer name, which wins (PEP 714)
 	if !eachMember(value, func(key string, value []byte) {
 		switch key {
 		case "filename":
@@ -102,18 +103,15 @@ func parseFileJSON(value []byte, project string, base *url.URL) (File, bool) {
 				f.Size = n
 			}
 		case "upload-time":
-			if t, err := time.Parse(time.RFC3339Nano, text(value)); err == nil {
-				f.UploadTime = t.UTC()
-			}
+			f.UploadTime = uploadTime(text(value))
 		case "yanked":
 			f.YankedReason = text(value)
 			f.Yanked = f.YankedReason != "" || string(value) == "true"
 		case "core-metadata":
-			f.CoreMetadata = CoreMetadata{Available: string(value) == "true" || value[0] == '{', Hashes: hashes(value)}
+			f.CoreMetadata, named = coreMetadata(value), true
 		case "dist-info-metadata":
-			// The older name; PEP 714 lets the newer one win.
-			if !f.CoreMetadata.Available {
-				f.CoreMetadata = CoreMetadata{Available: string(value) == "true" || value[0] == '{', Hashes: hashes(value)}
+			if !named {
+				f.CoreMetadata = coreMetadata(value)
 			}
 		case "provenance":
 			if u, err := base.Parse(text(value)); err == nil && len(value) > 2 && (u.Scheme == "https" || u.Scheme == "http") {
@@ -137,8 +135,21 @@ func parseFileJSON(value []byte, project string, base *url.URL) (File, bool) {
 	if len(f.Hashes) == 0 && hash != "" {
 		f.Hashes = map[string]string{hash: digest}
 	}
-	f.setVersion(project)
-	return f, true
+	return f, f.claim(project)
+}
+
+func coreMetadata(value []byte) CoreMetadata {
+	return CoreMetadata{Available: string(value) == "true" || value[0] == '{', Hashes: hashes(value)}
+}
+
+// uploadTime reads a time in UTC. Some indexes leave out that it is.
+func uploadTime(s string) time.Time {
+	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
 }
 
 func keep(extra map[string]json.RawMessage, key string, value []byte) map[string]json.RawMessage {

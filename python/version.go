@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // MaxVersionLen is the length in bytes of the longest version accepted.
@@ -39,7 +40,7 @@ func ParseVersion(s string) (Version, error) {
 	if len(s) > MaxVersionLen {
 		return Version{}, fmt.Errorf("version of %d bytes is too long: expected at most %d", len(s), MaxVersionLen)
 	}
-	v, ok := scanVersion(strings.ToLower(strings.Trim(s, pyBlank)))
+	v, ok := scanVersion(strings.ToLower(trimBlank(s)))
 	if !ok {
 		return Version{}, fmt.Errorf("version %q is not a version: expected one as in PEP 440, such as 1.2.3 or 1.0rc1", clip(s))
 	}
@@ -213,8 +214,12 @@ func bool2int(b bool) int {
 	return 0
 }
 
-// pyBlank is what Python's str.strip removes, as far as it is ASCII.
-const pyBlank = " \t\n\r\v\f\x1c\x1d\x1e\x1f"
+// blank is what Python's str.isspace holds for: white space as Unicode has it,
+// and four separators of ASCII.
+func blank(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
+
+// trimBlank is Python's str.strip.
+func trimBlank(s string) string { return strings.TrimFunc(s, blank) }
 
 // clip shortens a value for an error message.
 func clip(s string) string {
