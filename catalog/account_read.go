@@ -104,15 +104,43 @@ func (r *Reader) Keys(ctx context.Context) ([]*Key, error) {
 
 // Key is a key by its id, with its secrets.
 func (r *Reader) Key(ctx context.Context, id string) (*Key, error) {
-	k, err := one(ctx, r.q, (*Key).columns, "SELECT "+keyColumns+" FROM api_keys WHERE id = $1", id)
+	keys, err := r.keysWhere(ctx, "id = $1", id)
 	if err != nil {
 		return nil, err
 	}
-	err = each(ctx, r.q, (*secretRow).columns, func(s *secretRow) error {
-		k.Secrets = append(k.Secrets, s.Secret)
-		return nil
-	}, "SELECT "+secretColumns+" FROM key_secrets WHERE key_id = $1 ORDER BY created_at DESC, kid", id)
-	return k, err
+	if len(keys) == 0 {
+		return nil, ErrNotFound
+	}
+	return keys[0], nil
+}
+
+// KeysNamed is every key of a name with its secrets, secret keys first: at most one
+// of those, and any number of public ones.
+func (r *Reader) KeysNamed(ctx context.Context, name string) ([]*Key, error) {
+	return r.keysWhere(ctx, "name = $1 ORDER BY type DESC, created_at, id", name)
+}
+
+// KeysIssuedBy is every key that a key made, with its secrets, oldest first.
+func (r *Reader) KeysIssuedBy(ctx context.Context, issuerID string) ([]*Key, error) {
+	return r.keysWhere(ctx, "issuer_id = $1 ORDER BY created_at, id", issuerID)
+}
+
+// keysWhere is a few keys with their secrets.
+func (r *Reader) keysWhere(ctx context.Context, where, arg string) ([]*Key, error) {
+	keys, err := list(ctx, r.q, (*Key).columns, "SELECT "+keyColumns+" FROM api_keys WHERE "+where, arg)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		err := each(ctx, r.q, (*secretRow).columns, func(s *secretRow) error {
+			k.Secrets = append(k.Secrets, s.Secret)
+			return nil
+		}, "SELECT "+secretColumns+" FROM key_secrets WHERE key_id = $1 ORDER BY created_at DESC, kid", k.ID)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
 }
 
 const channelColumns = "id, name, COALESCE(project_id, ''), visibility, description, notices, created_at, updated_at"

@@ -22,6 +22,9 @@ func (tx *Tx) Keys() ([]*Key, error) { return tx.r.Keys(tx.ctx()) }
 // Key is [Reader.Key].
 func (tx *Tx) Key(id string) (*Key, error) { return tx.r.Key(tx.ctx(), id) }
 
+// KeysNamed is [Reader.KeysNamed].
+func (tx *Tx) KeysNamed(name string) ([]*Key, error) { return tx.r.KeysNamed(tx.ctx(), name) }
+
 // Channels is [Reader.Channels].
 func (tx *Tx) Channels() ([]*Channel, error) { return tx.r.Channels(tx.ctx()) }
 

@@ -41,8 +41,11 @@ func (g *Gateway) loadAll(ctx context.Context) error {
 	for _, p := range projects {
 		g.dir.setProject(p)
 	}
+	if err := g.loadPython(ctx); err != nil {
+		return err
+	}
 	g.index = indexer.New(&source{g}, indexer.Options{
-		Dir: derivedDir(g.cfg.Dir), ShardRetention: g.cfg.ShardRetention, Log: g.cfg.Log, Observe: g.cfg.Observe,
+		Dir: derivedDir(g.conf().Dir), ShardRetention: g.conf().ShardRetention, Log: g.log, Observe: g.conf().Observe,
 	})
 	channels, err := g.cat.Channels(ctx)
 	if err != nil {
@@ -91,7 +94,7 @@ func (g *Gateway) apply(changes []catalog.Change) {
 			// revocation not in force, so nothing is served any more.
 			g.ready.Store(false)
 			g.leases.closed.Store(true)
-			g.cfg.Log.Error("applying a committed change failed; refusing all requests until a restart",
+			g.log.Error("applying a committed change failed; refusing all requests until a restart",
 				zap.String("kind", string(ch.Kind)), zap.String("id", ch.ID), zap.Error(err))
 		}
 	}
@@ -138,8 +141,8 @@ func (g *Gateway) applyOne(ctx context.Context, ch catalog.Change) error {
 		return g.openChannel(ctx, row)
 	default:
 		// conda and patch: the operation itself waits for the index.
+		return g.applyPython(ctx, ch)
 	}
-	return nil
 }
 
 func (g *Gateway) setPolicy(row *catalog.Policy) error {

@@ -20,6 +20,8 @@ type Caller struct {
 	// endpoint: the root of trust, which may do anything and has no key.
 	local bool
 	grant *authz.Grant
+
+	publisher string // the trusted publisher on whose behalf a key is minted
 }
 
 // LocalCaller is the operator at the machine itself.
@@ -66,6 +68,8 @@ func (c *Caller) Actor() catalog.Actor {
 	switch {
 	case c.local:
 		a.Name = "local"
+	case c.publisher != "":
+		a.Name = "trusted publisher " + c.publisher
 	case c.grant != nil && c.grant.Key != nil:
 		a.KeyID, a.Name = c.grant.Key.ID, c.grant.Key.Name
 	}
@@ -79,7 +83,7 @@ func (g *Gateway) Authorize(c *Caller, p authz.Perm, res *authz.Resource) error 
 	if c.local {
 		return nil
 	}
-	now := g.cfg.Now()
+	now := g.conf().Now()
 	grant, err := g.ring.Decide(c.Token, p, res, c.IP, now.UnixMilli())
 	if err == nil {
 		c.grant = grant
@@ -101,11 +105,11 @@ func (g *Gateway) countFailure(c *Caller, err error) error {
 	if c.Token == "" || !errors.As(err, &d) || d.Status != http.StatusUnauthorized {
 		return err
 	}
-	now := g.cfg.Now()
-	if g.limiter.Blocked(c.IP, now) {
+	now := g.conf().Now()
+	if g.limiter.Load().Blocked(c.IP, now) {
 		return errTooManyFailures
 	}
-	g.limiter.Failed(c.IP, now)
+	g.limiter.Load().Failed(c.IP, now)
 	return err
 }
 
@@ -114,7 +118,7 @@ func (g *Gateway) may(c *Caller, p authz.Perm, res *authz.Resource) bool {
 	if c.local {
 		return true
 	}
-	grant, err := g.ring.Decide(c.Token, p, res, c.IP, g.cfg.Now().UnixMilli())
+	grant, err := g.ring.Decide(c.Token, p, res, c.IP, g.conf().Now().UnixMilli())
 	if err != nil {
 		return false
 	}
@@ -129,7 +133,7 @@ func (g *Gateway) Identify(c *Caller) error {
 	if c.local || c.Token == "" {
 		return nil
 	}
-	grant, err := g.ring.Authenticate(c.Token, c.IP, g.cfg.Now().UnixMilli())
+	grant, err := g.ring.Authenticate(c.Token, c.IP, g.conf().Now().UnixMilli())
 	if err != nil {
 		return g.countFailure(c, err)
 	}
@@ -143,8 +147,12 @@ func (g *Gateway) authorizeOwn(c *Caller, p authz.Perm) error {
 	if err := g.Identify(c); err != nil {
 		return err
 	}
-	return g.Authorize(c, p, &authz.Resource{Project: c.projectID(), Visibility: authz.Closed})
+	return g.Authorize(c, p, &authz.Resource{Project: c.projectID()})
 }
+
+// May decides on managing the caller's own part of the account, before a body is
+// read. The operation itself decides again.
+func (g *Gateway) May(c *Caller, p authz.Perm) error { return g.authorizeOwn(c, p) }
 
 // refusalSample bounds how many refusals a second get an audit row: an attacker
 // must not be able to fill the disk with them.
@@ -152,7 +160,7 @@ const refusalSample = 5
 
 // sampleRefusal writes an audit row for a refusal, at most refusalSample a second.
 func (g *Gateway) sampleRefusal(c *Caller, p authz.Perm, res *authz.Resource, err error) {
-	now := g.cfg.Now()
+	now := g.conf().Now()
 	if !g.refusals.AllowN(now, 1) {
 		return
 	}

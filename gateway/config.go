@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/fairwayhq/fairway/conda"
 	"github.com/fairwayhq/fairway/passthrough"
+	"github.com/fairwayhq/fairway/python"
 )
 
 // Config says how a gateway works. Every field but Dir may be left zero: its
@@ -26,12 +28,20 @@ type Config struct {
 	PublicKeyTTL      time.Duration // life of a public key when its request names none; 24 h
 	NoAnonymous       bool          // open resources need a key too
 
+	// PublicURL is where clients find the gateway ("https://packages.example.com"): what
+	// must be an absolute URL begins with it. Empty: no such URL is emitted.
+	PublicURL string
+
+	Python python.Limits // limits of what is read out of a Python archive
+
 	// UpstreamConflict says what the first upload of a Python name does which the
 	// upstream has too: "warn" (default) or "refuse".
 	UpstreamConflict     string
 	AnonymousPassthrough bool // the pass-through needs no key
 
 	Passthrough *passthrough.Config // nil: no upstream
+
+	TrustedPublishers []TrustedPublisher // CI jobs that get a key for their OIDC token
 
 	Now     func() time.Time                   // clock; time.Now
 	Log     *zap.Logger                        // of background work; none
@@ -48,6 +58,14 @@ const (
 	DefaultFailuresPerMinute = 30
 	DefaultPublicKeyTTL      = 24 * time.Hour
 )
+
+// validate refuses settings that no gateway can work with.
+func (c *Config) validate() error {
+	if c.UpstreamConflict != "" && c.UpstreamConflict != "warn" && c.UpstreamConflict != "refuse" {
+		return fmt.Errorf("upstream_conflict is %q: warn or refuse is expected", c.UpstreamConflict)
+	}
+	return nil
+}
 
 func (c Config) withDefaults() Config {
 	if c.Account == "" {

@@ -19,4 +19,4 @@ type Counters struct {
 func (g *Gateway) Counters() *Counters { return &g.counters }
 
 // phase reports how long a phase of a publish took.
-func (g *Gateway) phase(name string, since time.Time) { g.cfg.Observe(name, time.Since(since)) }
+func (g *Gateway) phase(name string, since time.Time) { g.conf().Observe(name, time.Since(since)) }

@@ -20,34 +20,37 @@ type FileInfo struct {
 	UploadedAt int64 // ms
 }
 
-// fileCacheSize is how many package files' rows are kept in memory; a miss costs
-// one indexed query.
-const fileCacheSize = 16384
+// How many files' rows are kept in memory; a miss costs one indexed query. Rows of
+// Python files hold their core metadata, some KiB each.
+const (
+	fileCacheSize   = 16384
+	pyFileCacheSize = 4096
+)
 
 type fileKey struct {
-	channel          int64
-	subdir, filename string
+	channel          int64  // 0 for Python
+	subdir, filename string // of Python: the project's name
 }
 
 // fileCache remembers which bytes a file name stands for. An entry is forgotten
 // before the answer to whatever changed it; the epoch keeps a reader that raced
 // with the change from putting the old row back.
-type fileCache struct {
-	entries *lru.Cache[fileKey, FileInfo]
+type fileCache[V any] struct {
+	entries *lru.Cache[fileKey, V]
 	epoch   epoch
 }
 
-func newFileCache() *fileCache {
-	c, _ := lru.New[fileKey, FileInfo](fileCacheSize) // fails for sizes below 1 only
-	return &fileCache{entries: c}
+func newFileCache[V any](size int) *fileCache[V] {
+	c, _ := lru.New[fileKey, V](size) // fails for sizes below 1 only
+	return &fileCache[V]{entries: c}
 }
 
-func (c *fileCache) forget(channel int64, subdir, filename string) {
+func (c *fileCache[V]) forget(channel int64, subdir, filename string) {
 	c.epoch.advance()
 	c.entries.Remove(fileKey{channel, subdir, filename})
 }
 
-func (c *fileCache) reset() {
+func (c *fileCache[V]) reset() {
 	c.epoch.advance()
 	c.entries.Purge()
 }

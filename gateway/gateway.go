@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
@@ -19,23 +20,31 @@ import (
 	"github.com/fairwayhq/fairway/blob"
 	"github.com/fairwayhq/fairway/catalog"
 	"github.com/fairwayhq/fairway/indexer"
+	"github.com/fairwayhq/fairway/oidc"
+	"github.com/fairwayhq/fairway/passthrough"
+	"github.com/fairwayhq/fairway/python"
 )
 
 // Gateway is the running state of one data folder. Its methods may be called
 // from any goroutine until [Gateway.Close].
 type Gateway struct {
-	cfg  Config
+	cfg  atomic.Pointer[Config] // replaced by ApplySettings; never nil
+	log  *zap.Logger            // writes to the Log of the newest cfg
 	lock *blob.DirLock
 	root []byte // what public keys are derived from
 
-	cat     *catalog.Store
-	blobs   *blob.Store
-	index   *indexer.Set
-	ring    *authz.Ring
-	limiter *authz.Limiter
-	dir     *directory
-	files   *fileCache
-	account catalog.Account
+	cat       *catalog.Store
+	blobs     *blob.Store
+	index     *indexer.Set
+	ring      *authz.Ring
+	limiter   atomic.Pointer[authz.Limiter]
+	dir       *directory
+	files     *fileCache[FileInfo]
+	py        *pyDirectory
+	pyFiles   *fileCache[PyFileInfo]
+	pyIndexes *lru.Cache[[32]byte, *python.Rendered]
+	pass      atomic.Pointer[passthrough.Proxy] // nil: no upstream
+	account   catalog.Account
 
 	counters Counters
 	refusals *rate.Limiter
@@ -59,24 +68,28 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making data folder: %w", err)
 	}
-	g := &Gateway{cfg: cfg, dir: newDirectory(), ring: authz.NewRing(), files: newFileCache(),
+	g := &Gateway{dir: newDirectory(), ring: authz.NewRing(), files: newFileCache[FileInfo](fileCacheSize),
+		py: newPyDirectory(), pyFiles: newFileCache[PyFileInfo](pyFileCacheSize), pyIndexes: newIndexPages(),
 		refusals: rate.NewLimiter(refusalSample, refusalSample),
 	}
+	g.cfg.Store(&cfg)
+	g.log = zap.New(&liveCore{g: g})
 	defer func() {
 		if err != nil {
-			g.closeAll()
+			_ = g.closeAll()
 		}
 	}()
+	if err := g.trustPublishers(); err != nil {
+		return nil, err
+	}
 	if g.lock, err = blob.LockDir(cfg.Dir); err != nil {
 		return nil, err
 	}
 	if g.root, err = rootKey(filepath.Join(cfg.Dir, "root.key")); err != nil {
 		return nil, err
 	}
-	g.limiter = authz.NewLimiter(cfg.FailuresPerMinute, cfg.FailuresPerMinute, 0)
-	if cfg.NoAnonymous {
-		g.ring.SetAnonymous(0)
-	}
+	g.limiter.Store(authz.NewLimiter(cfg.FailuresPerMinute, cfg.FailuresPerMinute, 0))
+	g.settleAnonymous()
 	if g.cat, err = catalog.Open(filepath.Join(cfg.Dir, "catalog.db"), catalog.Options{Now: cfg.Now, Crash: cfg.Crash}); err != nil {
 		return nil, err
 	}
@@ -102,13 +115,10 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 func (g *Gateway) Ready() bool { return g.ready.Load() }
 
 // Account is the organisation this gateway serves.
-func (g *Gateway) Account() catalog.Account { return g.account }
+func (g *Gateway) Account() catalog.Account { return *g.account.Load() }
 
 // Index is the set of conda indexes, for reading.
 func (g *Gateway) Index() *indexer.Set { return g.index }
-
-// Settings is the configuration with its defaults filled in.
-func (g *Gateway) Settings() Config { return g.cfg }
 
 // closeGrace bounds how long Close waits for requests that still run.
 const closeGrace = 30 * time.Second
@@ -117,7 +127,7 @@ const closeGrace = 30 * time.Second
 func (g *Gateway) Close() error {
 	g.ready.Store(false)
 	if !g.leases.drain(closeGrace) {
-		g.cfg.Log.Warn("requests still run after the grace period; closing under them", zap.Duration("grace", closeGrace))
+		g.log.Warn("requests still run after the grace period; closing under them", zap.Duration("grace", closeGrace))
 	}
 	return g.closeAll()
 }
@@ -180,19 +190,19 @@ func (g *Gateway) settleAccount(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading account: %w", err)
 	}
-	if acc.Slug != g.cfg.Account {
+	if acc.Slug != g.conf().Account {
 		_, err := g.cat.Update(ctx, catalog.Actor{Name: "local"}, func(tx *catalog.Tx) error {
-			if err := tx.SetAccountSlug(g.cfg.Account); err != nil {
+			if err := tx.SetAccountSlug(g.conf().Account); err != nil {
 				return err
 			}
-			return tx.Audit("account.rename", "account", acc.ID, acc.Slug, g.cfg.Account)
+			return tx.Audit("account.rename", "account", acc.ID, acc.Slug, g.conf().Account)
 		})
 		if err != nil {
 			return fmt.Errorf("naming account: %w", err)
 		}
-		acc.Slug = g.cfg.Account
+		acc.Slug = g.conf().Account
 	}
-	g.account = acc
+	g.account.Store(&acc)
 	return g.settlePolicies(ctx)
 }
 

@@ -31,15 +31,15 @@ func (g *Gateway) housekeeping(ctx context.Context) {
 		case <-touch.C:
 			g.flushTouched(ctx)
 			if err := g.SweepKeys(ctx); err != nil {
-				g.cfg.Log.Warn("deleting expired keys", zap.Error(err))
+				g.log.Warn("deleting expired keys", zap.Error(err))
 			}
 		case <-sweep.C:
 			if _, err := g.SweepBlobs(ctx); err != nil && ctx.Err() == nil {
-				g.cfg.Log.Warn("collecting unreferenced bytes", zap.Error(err))
+				g.log.Warn("collecting unreferenced bytes", zap.Error(err))
 			}
-			if g.cfg.AuditRetention > 0 {
-				if _, err := g.cat.PruneAudit(ctx, g.cfg.Now().Add(-g.cfg.AuditRetention).UnixMilli()); err != nil {
-					g.cfg.Log.Warn("pruning the audit trail", zap.Error(err))
+			if g.conf().AuditRetention > 0 {
+				if _, err := g.cat.PruneAudit(ctx, g.conf().Now().Add(-g.conf().AuditRetention).UnixMilli()); err != nil {
+					g.log.Warn("pruning the audit trail", zap.Error(err))
 				}
 			}
 		}
@@ -58,7 +58,7 @@ func (g *Gateway) flushTouched(ctx context.Context) {
 		at[t.KeyID] = t.At
 	}
 	if err := g.cat.TouchKeys(ctx, at); err != nil {
-		g.cfg.Log.Warn("writing when keys were last used", zap.Error(err))
+		g.log.Warn("writing when keys were last used", zap.Error(err))
 	}
 }
 
@@ -68,7 +68,7 @@ func (g *Gateway) SweepKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := g.cfg.Now().UnixMilli()
+	now := g.conf().Now().UnixMilli()
 	for _, k := range keys {
 		if !expired(k, now) {
 			continue
@@ -94,7 +94,7 @@ func (g *Gateway) SweepKeys(ctx context.Context) error {
 // grace counts from the first sweep that saw them unnamed, and anew after a
 // restart.
 func (g *Gateway) SweepBlobs(ctx context.Context) (removed int, err error) {
-	now := g.cfg.Now()
+	now := g.conf().Now()
 	seen := make(map[[32]byte]time.Time)
 	err = g.blobs.Each(ctx, func(b blob.Info) error {
 		used, err := g.cat.BlobReferenced(ctx, b.SHA256)
@@ -105,7 +105,7 @@ func (g *Gateway) SweepBlobs(ctx context.Context) (removed int, err error) {
 		if !again {
 			since = now
 		}
-		if now.Sub(since) < g.cfg.BlobGrace {
+		if now.Sub(since) < g.conf().BlobGrace {
 			seen[b.SHA256] = since
 			return nil
 		}

@@ -184,7 +184,7 @@ func (g *Gateway) stageOne(ctx context.Context, ch *Channel, f *importFile) erro
 		return Errorf(http.StatusBadRequest, "it cannot be read: %s", err.Error())
 	}
 	defer src.Close()
-	if f.staged, err = g.blobs.Stage(ctx, src, blob.StageOptions{MaxSize: g.cfg.MaxUpload}); err != nil {
+	if f.staged, err = g.blobs.Stage(ctx, src, blob.StageOptions{MaxSize: g.conf().MaxUpload}); err != nil {
 		return err
 	}
 	if old != nil {
@@ -193,7 +193,7 @@ func (g *Gateway) stageOne(ctx context.Context, ch *Channel, f *importFile) erro
 		}
 		return Errorf(http.StatusConflict, "the channel has it with other bytes (SHA-256 %x, not %x)", old.SHA256, f.staged.SHA256)
 	}
-	f.info, err = conda.Inspect(f.staged.File(), f.staged.Size, f.name, f.subdir, g.cfg.Now(), g.cfg.Conda)
+	f.info, err = conda.Inspect(f.staged.File(), f.staged.Size, f.name, f.subdir, g.conf().Now(), g.conf().Conda)
 	return err
 }
 

@@ -43,7 +43,7 @@ func (g *Gateway) CreateKey(ctx context.Context, c *Caller, r KeyRequest) (*Mint
 	if r.Name == "" || len(r.Name) > MaxKeyName {
 		return nil, Errorf(http.StatusBadRequest, "the key's name has %d bytes: 1 to %d are expected", len(r.Name), MaxKeyName)
 	}
-	if !r.Expires.IsZero() && !r.Expires.After(g.cfg.Now()) {
+	if !r.Expires.IsZero() && !r.Expires.After(g.conf().Now()) {
 		return nil, Errorf(http.StatusBadRequest, "the expiry %s is past: a time to come is expected", r.Expires.UTC().Format(time.RFC3339))
 	}
 	pol, err := g.policy(c, r.Policy)
@@ -67,7 +67,7 @@ func (g *Gateway) CreateKey(ctx context.Context, c *Caller, r KeyRequest) (*Mint
 		}
 		key.PolicyID = pol.ID
 		if key.ExpiresAt == 0 {
-			key.ExpiresAt = g.cfg.Now().Add(g.cfg.PublicKeyTTL).UnixMilli()
+			key.ExpiresAt = g.conf().Now().Add(g.conf().PublicKeyTTL).UnixMilli()
 		}
 	}
 	if err := g.mayGrant(c, *pol, key); err != nil {
@@ -86,7 +86,7 @@ func (g *Gateway) mayGrant(c *Caller, p authz.Policy, k authz.Key) error {
 }
 
 func (g *Gateway) insertKey(ctx context.Context, c *Caller, key authz.Key, token string, secret authz.Secret, action string) (*MintedKey, error) {
-	now := g.cfg.Now().UnixMilli()
+	now := g.conf().Now().UnixMilli()
 	row, err := keyRow(key)
 	if err != nil {
 		return nil, err
@@ -94,6 +94,9 @@ func (g *Gateway) insertKey(ctx context.Context, c *Caller, key authz.Key, token
 	row.CreatedAt, row.UpdatedAt, row.CreatedBy = now, now, c.Actor().Name
 	row.Secrets = []catalog.Secret{{KID: secret.KID, SHA256: secret.SHA256, Nonce: secret.Nonce, CreatedAt: now}}
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if err := dropExpired(tx, key.Name, now); err != nil {
+			return err
+		}
 		if err := tx.InsertKey(row); err != nil {
 			if errors.Is(err, catalog.ErrExists) {
 				return Errorf(http.StatusConflict, "a key named %q exists already: choose another name, or rotate that key", key.Name)
@@ -106,6 +109,27 @@ func (g *Gateway) insertKey(ctx context.Context, c *Caller, key authz.Key, token
 		return nil, err
 	}
 	return &MintedKey{Key: row, Value: token}, nil
+}
+
+// dropExpired deletes a key whose name is free again, although the sweeper has not
+// come to it yet.
+func dropExpired(tx *catalog.Tx, name string, now int64) error {
+	keys, err := tx.KeysNamed(name)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Type != authz.SecretKey.String() || !expired(k, now) {
+			continue
+		}
+		if _, err := tx.DeleteKey(k.ID); err != nil {
+			return err
+		}
+		if err := tx.Audit("key.expire", "key", k.ID, auditKey(k), nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PublicKeyRequest asks for a public key.
@@ -151,13 +175,13 @@ func (g *Gateway) PublicKey(ctx context.Context, c *Caller, r PublicKeyRequest) 
 	if len(name) > MaxKeyName {
 		return nil, Errorf(http.StatusBadRequest, "the key's name has %d bytes: at most %d are expected", len(name), MaxKeyName)
 	}
-	now := g.cfg.Now()
+	now := g.conf().Now()
 	g.minting.Lock() // two requests at once get the same key
 	defer g.minting.Unlock()
 	if found, err := g.findPublic(ctx, issuer, project, name, now); err != nil || found != nil {
 		return found, err
 	}
-	ttl := orDefault(r.TTL, g.cfg.PublicKeyTTL)
+	ttl := orDefault(r.TTL, g.conf().PublicKeyTTL)
 	key := authz.Key{
 		ID: catalog.NewID(), Name: name, Type: authz.PublicKey, PolicyID: "executor", Project: project,
 		Scope: issuer.Scope, CIDRs: issuer.CIDRs, Enabled: true, IssuerID: issuer.ID,
@@ -174,7 +198,7 @@ func (g *Gateway) PublicKey(ctx context.Context, c *Caller, r PublicKeyRequest) 
 
 // findPublic returns the public key that a request may be given again.
 func (g *Gateway) findPublic(ctx context.Context, issuer *authz.Key, project, name string, now time.Time) (*MintedKey, error) {
-	rows, err := g.cat.Keys(ctx)
+	rows, err := g.cat.KeysIssuedBy(ctx, issuer.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +208,7 @@ func (g *Gateway) findPublic(ctx context.Context, issuer *authz.Key, project, na
 	}
 	for i := range rows {
 		k := rows[i]
-		if k.Type != authz.PublicKey.String() || k.IssuerID != issuer.ID || k.ProjectID != project || k.Name != name ||
+		if k.Type != authz.PublicKey.String() || k.ProjectID != project || k.Name != name ||
 			!k.Enabled || k.ExpiresAt-now.UnixMilli() < minPublicKeyLeft.Milliseconds() || string(k.Scope) != string(scope) ||
 			len(k.Secrets) == 0 {
 			continue
@@ -208,7 +232,7 @@ func (g *Gateway) Keys(ctx context.Context, c *Caller) ([]*catalog.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := g.cfg.Now().UnixMilli()
+	now := g.conf().Now().UnixMilli()
 	rows = slices.DeleteFunc(rows, func(k *catalog.Key) bool { return !c.sees(k.ProjectID) || expired(k, now) })
 	slices.SortStableFunc(rows, func(a, b *catalog.Key) int { return int(b.CreatedAt - a.CreatedAt) })
 	return rows, nil
@@ -222,23 +246,32 @@ func (g *Gateway) KeyByID(ctx context.Context, c *Caller, id string) (*catalog.K
 	return g.managedKey(ctx, c, id)
 }
 
+// KeyToChange returns a key that the caller may change.
+func (g *Gateway) KeyToChange(ctx context.Context, c *Caller, id string) (*catalog.Key, error) {
+	if err := g.authorizeOwn(c, authz.KeyUpdate); err != nil {
+		return nil, err
+	}
+	return g.managedKey(ctx, c, id)
+}
+
 // managedKey finds a key by id, or by name for the operator; what the caller may
 // not see is not there.
 func (g *Gateway) managedKey(ctx context.Context, c *Caller, idOrName string) (*catalog.Key, error) {
-	rows, err := g.cat.Keys(ctx)
+	found, err := g.cat.Key(ctx, idOrName)
+	rows := []*catalog.Key{found}
+	if errors.Is(err, catalog.ErrNotFound) {
+		rows, err = g.cat.KeysNamed(ctx, idOrName)
+	}
 	if err != nil {
 		return nil, err
 	}
-	now := g.cfg.Now().UnixMilli()
-	for _, byName := range []bool{false, true} {
-		for i := range rows {
-			k := rows[i]
-			if (k.ID == idOrName || byName && k.Name == idOrName) && c.sees(k.ProjectID) && !expired(k, now) {
-				return k, nil
-			}
+	now := g.conf().Now().UnixMilli()
+	for _, k := range rows {
+		if c.sees(k.ProjectID) && !expired(k, now) {
+			return k, nil
 		}
 	}
-	return nil, Errorf(http.StatusNotFound, "key %q does not exist", idOrName)
+	return nil, Errorf(http.StatusNotFound, "key %.100q does not exist", idOrName)
 }
 
 // KeyChange is what may be changed of a key; nil leaves a field as it is.
@@ -287,7 +320,7 @@ func (g *Gateway) UpdateKey(ctx context.Context, c *Caller, id string, ch KeyCha
 			return nil, err
 		}
 	}
-	next.UpdatedAt = g.cfg.Now().UnixMilli()
+	next.UpdatedAt = g.conf().Now().UnixMilli()
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		if err := tx.UpdateKey(&next); err != nil {
 			if errors.Is(err, catalog.ErrExists) {
@@ -342,7 +375,7 @@ func (g *Gateway) RotateKey(ctx context.Context, c *Caller, id string, grace tim
 	if err := g.mayManage(c, old); err != nil {
 		return nil, err
 	}
-	now := g.cfg.Now().UnixMilli()
+	now := g.conf().Now().UnixMilli()
 	token, secret := authz.NewToken(authz.SecretKey)
 	next := *old
 	next.UpdatedAt = now

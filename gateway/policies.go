@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fairwayhq/fairway/authz"
@@ -18,6 +19,20 @@ func (g *Gateway) Policies(ctx context.Context, c *Caller) ([]*catalog.Policy, e
 	return g.cat.Policies(ctx)
 }
 
+// PolicyByID returns one policy, by id or name.
+func (g *Gateway) PolicyByID(ctx context.Context, c *Caller, idOrName string) (*catalog.Policy, error) {
+	all, err := g.Policies(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if p.ID == idOrName || p.Name == idOrName {
+			return p, nil
+		}
+	}
+	return nil, Errorf(http.StatusNotFound, "policy %.100q does not exist", idOrName)
+}
+
 // CreatePolicy makes a policy, which grants at most what its maker holds.
 func (g *Gateway) CreatePolicy(ctx context.Context, c *Caller, name string, permissions []string) (*catalog.Policy, error) {
 	if err := g.authorizeOwn(c, authz.PolicyCreate); err != nil {
@@ -27,7 +42,7 @@ func (g *Gateway) CreatePolicy(ctx context.Context, c *Caller, name string, perm
 	if err != nil {
 		return nil, err
 	}
-	now := g.cfg.Now().UnixMilli()
+	now := g.conf().Now().UnixMilli()
 	p := &catalog.Policy{ID: catalog.NewID(), Name: name, Permissions: mask.Names(), CreatedAt: now, UpdatedAt: now}
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		if err := tx.InsertPolicy(p); err != nil {
@@ -65,7 +80,7 @@ func (g *Gateway) UpdatePolicy(ctx context.Context, c *Caller, id string, name *
 	if err != nil {
 		return nil, err
 	}
-	next.Permissions, next.UpdatedAt = mask.Names(), g.cfg.Now().UnixMilli()
+	next.Permissions, next.UpdatedAt = mask.Names(), g.conf().Now().UnixMilli()
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		if err := tx.UpdatePolicy(&next); err != nil {
 			if errors.Is(err, catalog.ErrExists) {
@@ -165,6 +180,27 @@ func auditPolicy(p *catalog.Policy) any {
 		Name        string   `json:"name"`
 		Permissions []string `json:"permissions"`
 	}{p.Name, p.Permissions}
+}
+
+// IsRole reports whether name is one of the five built-in policies.
+func IsRole(name string) bool {
+	return slices.ContainsFunc(authz.BuiltinPolicies(), func(p authz.Policy) bool { return p.Name == name })
+}
+
+// RoleNames lists the built-in policies for a message.
+func RoleNames() string { return builtinNames() }
+
+// RoleOf is the smallest built-in policy that contains a policy: what APIs which
+// know roles alone show of it.
+func (g *Gateway) RoleOf(policyID string) string {
+	roles := authz.BuiltinPolicies() // from the smallest to the largest
+	p, ok := g.ring.Policy(policyID)
+	for _, role := range roles {
+		if ok && p.Mask.Within(role.Mask) {
+			return role.Name
+		}
+	}
+	return roles[len(roles)-1].Name
 }
 
 func builtinNames() string {

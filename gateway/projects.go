@@ -38,7 +38,7 @@ func (g *Gateway) CreateProject(ctx context.Context, c *Caller, name string) (*c
 	if err := validProject(name); err != nil {
 		return nil, err
 	}
-	now := g.cfg.Now().UnixMilli()
+	now := g.conf().Now().UnixMilli()
 	p := &catalog.Project{ID: catalog.NewID(), Name: name, CreatedAt: now, UpdatedAt: now}
 	_, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		if err := tx.InsertProject(p); err != nil {
@@ -65,7 +65,7 @@ func (g *Gateway) RenameProject(ctx context.Context, c *Caller, nameOrID, name s
 		return nil, err
 	}
 	next := *old
-	next.Name, next.UpdatedAt = name, g.cfg.Now().UnixMilli()
+	next.Name, next.UpdatedAt = name, g.conf().Now().UnixMilli()
 	_, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		if err := tx.UpdateProject(&next); err != nil {
 			return projectTaken(err, name)

@@ -64,8 +64,8 @@ func (g *Gateway) BeginUpload(c *Caller, u *Upload) error {
 	if !known {
 		return Errorf(http.StatusNotFound, "channel %q does not exist: create it with 'fairway channel create %s'", u.Channel, u.Channel)
 	}
-	if u.Size > g.cfg.MaxUpload {
-		return Errorf(http.StatusRequestEntityTooLarge, "the package has %d bytes: at most %d are accepted here", u.Size, g.cfg.MaxUpload)
+	if u.Size > g.conf().MaxUpload {
+		return Errorf(http.StatusRequestEntityTooLarge, "the package has %d bytes: at most %d are accepted here", u.Size, g.conf().MaxUpload)
 	}
 	u.channel, u.parsed = ch, parsed
 	return nil
@@ -75,10 +75,10 @@ func (g *Gateway) BeginUpload(c *Caller, u *Upload) error {
 // against what its headers said. The caller cancels the result in a defer.
 func (g *Gateway) StageUpload(ctx context.Context, u *Upload, body io.Reader) (*blob.Staged, error) {
 	defer g.phase("stage", time.Now())
-	staged, err := g.blobs.Stage(ctx, body, blob.StageOptions{MaxSize: g.cfg.MaxUpload})
+	staged, err := g.blobs.Stage(ctx, body, blob.StageOptions{MaxSize: g.conf().MaxUpload})
 	switch {
 	case errors.Is(err, blob.ErrTooLarge):
-		return nil, Errorf(http.StatusRequestEntityTooLarge, "the package has more than %d bytes: no larger one is accepted here", g.cfg.MaxUpload)
+		return nil, Errorf(http.StatusRequestEntityTooLarge, "the package has more than %d bytes: no larger one is accepted here", g.conf().MaxUpload)
 	case err != nil:
 		return nil, fmt.Errorf("staging upload: %w", err)
 	case u.Size >= 0 && staged.Size != u.Size:
@@ -95,7 +95,7 @@ func (g *Gateway) StageUpload(ctx context.Context, u *Upload, body io.Reader) (*
 // every index of the subdir has it, and a power cut cannot take it back.
 func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged *blob.Staged, attestation []byte) (*Published, error) {
 	started := time.Now()
-	info, err := conda.Inspect(staged.File(), staged.Size, u.Filename, u.Subdir, g.cfg.Now(), g.cfg.Conda)
+	info, err := conda.Inspect(staged.File(), staged.Size, u.Filename, u.Subdir, g.conf().Now(), g.conf().Conda)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +107,13 @@ func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged
 		return nil, err
 	}
 
+	// Bytes that will be refused are not stored; the transaction looks again.
+	if old, err := g.packageOf(ctx, u.channel, info.Subdir, u.Filename); err != nil {
+		return nil, err
+	} else if old != nil && old.SHA256 != staged.SHA256 && !u.Force {
+		return nil, otherBytes(u.channel, info.Subdir, u.Filename, old.SHA256, staged.SHA256)
+	}
+
 	g.sweep.RLock() // no blob is collected between its commit and its row
 	defer g.sweep.RUnlock()
 	started = time.Now()
@@ -114,7 +121,7 @@ func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged
 		return nil, fmt.Errorf("storing package: %w", err)
 	}
 	g.phase("store", started)
-	g.cfg.Crash("blob committed")
+	g.conf().Crash("blob committed")
 
 	pub := &Published{Filename: u.Filename, Subdir: info.Subdir, SHA256: staged.SHA256}
 	p := g.newPackage(c, u.channel, info, staged)
@@ -132,7 +139,7 @@ func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged
 		pub.Rev = p.Rev // a retry waits, as the first try did, until the package is visible
 	}
 	g.phase("commit", started)
-	g.cfg.Crash("row committed")
+	g.conf().Crash("row committed")
 	g.files.forget(u.channel.ID, info.Subdir, u.Filename)
 	started = time.Now()
 	if err := g.index.Update(context.WithoutCancel(ctx), u.Channel, info.Subdir, []string{info.Name}, pub.Rev); err != nil {
@@ -149,7 +156,7 @@ func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged
 // newPackage is the row of an inspected, staged package; the time of first
 // publication is settled inside the transaction.
 func (g *Gateway) newPackage(c *Caller, ch *Channel, info *conda.Info, staged *blob.Staged) *catalog.Package {
-	now := g.cfg.Now().UnixMilli()
+	now := g.conf().Now().UnixMilli()
 	return &catalog.Package{
 		ChannelID: ch.ID, Subdir: info.Subdir, Filename: info.Filename.String(),
 		Name: info.Name, Version: info.Version, Build: info.Build, BuildNumber: info.BuildNumber,
@@ -179,8 +186,7 @@ func putPackage(tx *catalog.Tx, ch *Channel, p *catalog.Package, info *conda.Inf
 		p.Rev = old.Rev
 		return false, nil
 	case !force:
-		return false, Errorf(http.StatusConflict, "%s is in %s/%s already with other bytes (SHA-256 %s, not %s): raise the build number, or replace it with force=true",
-			p.Filename, ch.Name, p.Subdir, hex.EncodeToString(old.SHA256[:]), hex.EncodeToString(p.SHA256[:]))
+		return false, otherBytes(ch, p.Subdir, p.Filename, old.SHA256, p.SHA256)
 	}
 	p.ID, p.IndexedAt = old.ID, old.IndexedAt
 	p.Record = info.Record(p.Size, p.SHA256, p.MD5, p.IndexedAt)
@@ -202,6 +208,11 @@ func firstPublished(tx *catalog.Tx, ch *Channel, p *catalog.Package) error {
 		return err
 	}
 	return nil
+}
+
+func otherBytes(ch *Channel, subdir, filename string, have, got [32]byte) error {
+	return Errorf(http.StatusConflict, "%s is in %s/%s already with other bytes (SHA-256 %x, not %x): raise the build number, or replace it with force=true",
+		filename, ch.Name, subdir, have, got)
 }
 
 // auditPackage is what the audit trail keeps of a package.

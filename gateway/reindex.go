@@ -101,7 +101,7 @@ func (g *Gateway) reread(ctx context.Context, p *catalog.Package) (fixed *catalo
 		return nil, "", fmt.Errorf("its stored bytes are damaged: %w", err)
 	}
 	// What was accepted stays accepted, whatever the clock says now.
-	info, err := conda.Inspect(f, size, p.Filename, p.Subdir, time.UnixMilli(p.UploadedAt), g.cfg.Conda)
+	info, err := conda.Inspect(f, size, p.Filename, p.Subdir, time.UnixMilli(p.UploadedAt), g.conf().Conda)
 	if err != nil {
 		return nil, "", err
 	}

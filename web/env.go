@@ -33,13 +33,20 @@ func (e *Env) Caller(r *http.Request, pathToken string) (*gateway.Caller, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &gateway.Caller{Token: token}
+	c := e.Nobody(r)
+	c.Token = token
+	return c, nil
+}
+
+// Nobody is a request's caller without its credential.
+func (e *Env) Nobody(r *http.Request) *gateway.Caller {
+	c := new(gateway.Caller)
 	if e.Peer != nil {
 		c.IP, c.RequestID = e.Peer(r)
 	} else if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		c.IP = ap.Addr().Unmap()
 	}
-	return c, nil
+	return c
 }
 
 // Fault turns an error into what the caller may see, and logs what nobody foresaw.

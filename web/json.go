@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -46,6 +47,13 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 		return gateway.Errorf(http.StatusBadRequest, "the body has more than one JSON value: one object is expected")
 	}
 	return nil
+}
+
+// DecodeStrict decodes one JSON value of known fields.
+func DecodeStrict(raw []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	return dec.Decode(v)
 }
 
 // Time is a stored time, in Unix milliseconds, as RFC 3339 in UTC; "" for none.

@@ -37,6 +37,8 @@ CREATE TABLE api_keys (
 	updated_at   INTEGER NOT NULL,
 	last_used_at INTEGER NOT NULL
 ) STRICT;
+-- Public keys share a name: each issuer may hand out its own.
+CREATE UNIQUE INDEX api_keys_name ON api_keys(name) WHERE type = 'sk';
 CREATE INDEX api_keys_policy ON api_keys(policy_id);
 CREATE INDEX api_keys_project ON api_keys(project_id);
 CREATE INDEX api_keys_issuer ON api_keys(issuer_id);

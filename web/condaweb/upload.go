@@ -89,7 +89,7 @@ func (s *Surface) uploadForm(w http.ResponseWriter, r *http.Request, c *gateway.
 			break
 		}
 		if err != nil {
-			s.refuse(w, r, formError(err))
+			s.refuse(w, r, web.FormError(err))
 			return
 		}
 		switch part.FormName() {
@@ -121,7 +121,7 @@ func (s *Surface) uploadForm(w http.ResponseWriter, r *http.Request, c *gateway.
 			err = gateway.Errorf(http.StatusBadRequest, "the form has a part %q: 'file' and 'attestation' are expected", part.FormName())
 		}
 		if err != nil {
-			s.refuse(w, r, formError(err))
+			s.refuse(w, r, web.FormError(err))
 			return
 		}
 	}
@@ -255,15 +255,4 @@ func forced(r *http.Request) (bool, error) {
 	default:
 		return false, gateway.Errorf(http.StatusBadRequest, "force is %q: true or false is expected", v)
 	}
-}
-
-// formError words what the multipart reader found; errors of our own pass.
-func formError(err error) error {
-	if _, ours := gateway.AsError(err); ours {
-		return err
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return gateway.Errorf(http.StatusBadRequest, "the multipart body ended before its closing boundary")
-	}
-	return gateway.Errorf(http.StatusBadRequest, "the body is no multipart form: %s", err.Error())
 }

@@ -7,9 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairwayhq/fairway/gateway"
 	"github.com/fairwayhq/fairway/web"
+	"github.com/fairwayhq/fairway/web/apiweb"
 	"github.com/fairwayhq/fairway/web/condaweb"
 	"github.com/fairwayhq/fairway/web/dashweb"
+	"github.com/fairwayhq/fairway/web/pyweb"
 )
 
 // Options are the limits that a site's surfaces share; zero fields take their
@@ -20,7 +23,10 @@ type Options struct {
 
 // Site is every surface over one gateway.
 type Site struct {
+	env   *web.Env
 	conda *condaweb.Surface
+	pypi  *pyweb.Surface
+	api   *apiweb.Surface
 	dash  *dashweb.Surface
 }
 
@@ -30,56 +36,80 @@ type serve = func(http.ResponseWriter, *http.Request) bool
 // New makes the surfaces.
 func New(env *web.Env, o Options) *Site {
 	return &Site{
+		env:   env,
 		conda: condaweb.New(env, condaweb.Options{BodyIdle: o.BodyIdle}),
+		pypi:  pyweb.New(env, pyweb.Options{BodyIdle: o.BodyIdle}),
+		api:   apiweb.New(env),
 		dash:  dashweb.New(env),
 	}
 }
 
-// All serves everything. What no other surface has is below a channel.
+// All serves everything. What no other surface has is below a channel, whose name
+// never begins with a segment that is somebody else's (see conda.ValidChannel).
 func (s *Site) All() serve {
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		if !web.Canonical(r) {
-			s.conda.ServeHTTP(w, r) // which refuses it
-			return true
-		}
+	return s.guarded(func(w http.ResponseWriter, r *http.Request) bool {
 		first, _, _ := strings.Cut(r.URL.Path[1:], "/")
 		switch first {
-		case "-":
-			return s.dash.Serve(w, r)
 		case "":
 			http.Redirect(w, r, "/-/", http.StatusFound)
 			return true
+		case "-":
+			return s.dash.Serve(w, r) || s.nothing(w, r)
+		case "pypi", "legacy":
+			return s.pypi.Serve(w, r) || s.nothing(w, r)
+		case "api", "v1", "_":
+			return s.api.Serve(w, r) || s.pypi.Serve(w, r) || s.conda.ServeRoute(w, r) || s.nothing(w, r)
 		}
 		s.conda.ServeHTTP(w, r)
 		return true
-	}
+	})
 }
 
 // Conda serves channels and their API.
 func (s *Site) Conda() serve {
-	return func(w http.ResponseWriter, r *http.Request) bool {
+	return s.guarded(func(w http.ResponseWriter, r *http.Request) bool {
 		s.conda.ServeHTTP(w, r)
 		return true
-	}
+	})
 }
 
 // PyPI serves the Python index.
-func (s *Site) PyPI() serve {
-	return func(http.ResponseWriter, *http.Request) bool { return false }
-}
+func (s *Site) PyPI() serve { return s.guarded(s.pypi.Serve) }
 
 // API serves the management APIs.
-func (s *Site) API() serve {
-	return func(http.ResponseWriter, *http.Request) bool { return false }
-}
+func (s *Site) API() serve { return s.guarded(s.api.Serve) }
 
 // Dashboard serves pages for people, health and readiness.
-func (s *Site) Dashboard() serve { return s.dash.Serve }
+func (s *Site) Dashboard() serve { return s.guarded(s.dash.Serve) }
+
+// guarded refuses paths that could mean one thing to a decision and another to what
+// is served, and answers what browsers ask before they ask.
+func (s *Site) guarded(next serve) serve {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !web.Canonical(r) {
+			return s.refuse(w, r, "the path is not in its plain form: no empty or dot segments and no encoded separators are expected")
+		}
+		return web.CORS(w, r) || next(w, r)
+	}
+}
+
+// nothing answers paths below a surface's own segment that it does not serve.
+func (s *Site) nothing(w http.ResponseWriter, r *http.Request) bool {
+	return s.refuse(w, r, "nothing is served at this path")
+}
+
+func (s *Site) refuse(w http.ResponseWriter, r *http.Request, message string) bool {
+	web.Drain(w, r)
+	s.env.WriteText(w, r, gateway.Errorf(http.StatusNotFound, "%s", message))
+	return true
+}
 
 // Routes is the table of every surface, for the API's description and its tests.
 func (s *Site) Routes() []web.Route {
 	var all []web.Route
 	all = append(all, s.dash.Routes()...)
 	all = append(all, s.conda.Routes()...)
+	all = append(all, s.pypi.Routes()...)
+	all = append(all, s.api.Routes()...)
 	return all
 }

@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/oidc"
+)
+
+// TrustedPublisher says which CI jobs may have a key for the asking, and what that
+// key may do.
+type TrustedPublisher struct {
+	oidc.Publisher
+	Policy  string        // name or id; "developer"
+	Project string        // name or id; "" for none
+	Scope   authz.Scope   // channels, packages …; zero: unscoped
+	TTL     time.Duration // life of the key; 15 min
+}
+
+// DefaultTrustedTTL is how long a key lives that was minted for an OIDC token.
+const DefaultTrustedTTL = 15 * time.Minute
+
+// TrustedAudiences lists the audiences that tokens may be made for; none when no
+// publisher is trusted.
+func (g *Gateway) TrustedAudiences() []string {
+	if v := g.oidc.Load(); v != nil {
+		return v.Audiences()
+	}
+	return nil
+}
+
+// MintTrusted exchanges the ID token of a CI job for a short-lived key.
+func (g *Gateway) MintTrusted(ctx context.Context, c *Caller, token string) (*MintedKey, error) {
+	v := g.oidc.Load()
+	if v == nil {
+		return nil, Errorf(http.StatusNotFound, "no trusted publisher is configured here: use an API key")
+	}
+	now := g.conf().Now()
+	if g.limiter.Load().Blocked(c.IP, now) {
+		return nil, errTooManyFailures
+	}
+	i, subject, err := v.Verify(ctx, token)
+	switch {
+	case errors.Is(err, oidc.ErrUnavailable):
+		return nil, Errorf(http.StatusServiceUnavailable, "%s", err.Error())
+	case err != nil:
+		g.limiter.Load().Failed(c.IP, now)
+		return nil, Errorf(http.StatusUnprocessableEntity, "%s", err.Error())
+	}
+	p := g.conf().TrustedPublishers[i]
+	pol, err := g.policy(c, orDefault(p.Policy, "developer"))
+	if err != nil {
+		return nil, err
+	}
+	project := ""
+	if p.Project != "" {
+		row, ok := g.dir.project(p.Project)
+		if !ok {
+			return nil, Errorf(http.StatusServiceUnavailable, "the trusted publisher %q is bound to the project %q, which does not exist", p.Name, p.Project)
+		}
+		project = row.ID
+	}
+	suffix := make([]byte, 6)
+	_, _ = rand.Read(suffix)
+	name := "oidc " + subject
+	if len(name) > MaxKeyName-20 {
+		name = name[:MaxKeyName-20]
+	}
+	key := authz.Key{
+		ID: catalog.NewID(), Name: name + " " + hex.EncodeToString(suffix), Type: authz.SecretKey, PolicyID: pol.ID,
+		Project: project, Scope: p.Scope, Enabled: true, ExpiresAt: now.Add(orDefault(p.TTL, DefaultTrustedTTL)).UnixMilli(),
+	}
+	value, secret := authz.NewToken(authz.SecretKey)
+	by := &Caller{IP: c.IP, RequestID: c.RequestID, publisher: p.Name}
+	return g.insertKey(ctx, by, key, value, secret, "key.mint-trusted")
+}
+
+// trustPublishers makes the verifier of the configuration in force.
+func (g *Gateway) trustPublishers() error {
+	list := g.conf().TrustedPublishers
+	if len(list) == 0 {
+		g.oidc.Store(nil)
+		return nil
+	}
+	publishers := make([]oidc.Publisher, len(list))
+	for i := range list {
+		publishers[i] = list[i].Publisher
+	}
+	v, err := oidc.New(publishers, nil, g.conf().Now)
+	if err == nil {
+		g.oidc.Store(v)
+	}
+	return err
+}

@@ -1,0 +1,262 @@
+package oidc
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	gooidc "github.com/coreos/go-oidc/v3/oidc"
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// Publisher says whose tokens are trusted.
+type Publisher struct {
+	Name     string // names it in the audit trail
+	Issuer   string // the issuer's URL, as in its tokens' iss
+	JWKS     string // URL of its key set; "" to discover it at the issuer
+	Audience string // what aud must hold
+	// Subjects are patterns of sub, "*" standing for anything without a slash (see
+	// [path.Match]); one must match.
+	Subjects []string
+	// Claims are further claims that must hold these very values.
+	Claims map[string]string
+}
+
+// Limits of what is read of a token and of an issuer.
+const (
+	MaxToken      = 16 << 10 // bytes
+	maxRemembered = 1 << 16  // tokens that were used, for as long as they are valid
+	fetchTimeout  = 10 * time.Second
+	clockSkew     = 30 * time.Second
+)
+
+var (
+	// ErrInvalid: the token proves nothing; its text says why and holds nothing of it.
+	ErrInvalid = errors.New("the OIDC token is not accepted")
+	// ErrUnavailable: the issuer's keys cannot be fetched now.
+	ErrUnavailable = errors.New("the OIDC issuer's keys cannot be fetched")
+)
+
+// Verifier checks tokens of configured publishers. The issuers' key sets are
+// fetched when they are needed and kept until a token names an unknown key.
+type Verifier struct {
+	publishers []Publisher
+	client     *http.Client
+	now        func() time.Time
+
+	mu   sync.Mutex
+	keys map[string]gooidc.KeySet      // by issuer
+	used *lru.Cache[string, time.Time] // token id -> until when it could be used again
+}
+
+// New makes a verifier. client nil takes one with a timeout, now nil the clock.
+func New(publishers []Publisher, client *http.Client, now func() time.Time) (*Verifier, error) {
+	for _, p := range publishers {
+		if p.Issuer == "" || p.Audience == "" || len(p.Subjects) == 0 {
+			return nil, fmt.Errorf("trusted publisher %q lacks its issuer, audience or subjects: all three are expected", p.Name)
+		}
+		for _, s := range p.Subjects {
+			if _, err := path.Match(s, ""); err != nil {
+				return nil, fmt.Errorf("subject %q of trusted publisher %q is no pattern: %w", s, p.Name, err)
+			}
+		}
+	}
+	if client == nil {
+		client = &http.Client{Timeout: fetchTimeout}
+	}
+	if now == nil {
+		now = time.Now
+	}
+	used, _ := lru.New[string, time.Time](maxRemembered) // fails for sizes below 1 only
+	return &Verifier{publishers: publishers, client: client, now: now, keys: make(map[string]gooidc.KeySet), used: used}, nil
+}
+
+// Audiences lists what tokens may be made for, in the order of configuration.
+func (v *Verifier) Audiences() []string {
+	var out []string
+	for _, p := range v.publishers {
+		out = append(out, p.Audience)
+	}
+	return out
+}
+
+// Verify returns the index of the publisher whose token this is, and the token's
+// subject. A token is taken once. Errors are [ErrInvalid] or [ErrUnavailable].
+func (v *Verifier) Verify(ctx context.Context, raw string) (publisher int, subject string, err error) {
+	claims, err := peek(raw)
+	if err != nil {
+		return 0, "", err
+	}
+	matched := false
+	for i := range v.publishers {
+		p := &v.publishers[i]
+		if p.Issuer != claims.Issuer {
+			continue
+		}
+		if !matched { // one issuer, one verification
+			if claims, err = v.verify(ctx, p, raw); err != nil {
+				return 0, "", err
+			}
+			matched = true
+		}
+		if p.matches(claims) {
+			return i, claims.Subject, v.useOnce(claims, raw)
+		}
+	}
+	if !matched {
+		return 0, "", fmt.Errorf("%w: its issuer %.100q is not configured here", ErrInvalid, claims.Issuer)
+	}
+	return 0, "", fmt.Errorf("%w: no trusted publisher has its audience %.200q and its subject %.200q", ErrInvalid, claims.Audience, claims.Subject)
+}
+
+// tokenClaims are the claims that matter.
+type tokenClaims struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience audience `json:"aud"`
+	Expiry   float64  `json:"exp"`
+	ID       string   `json:"jti"`
+
+	all map[string]json.RawMessage
+}
+
+// audience is a string or a list of them (RFC 7519 §4.1.3).
+type audience []string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(a))
+}
+
+// peek reads claims that nobody has vouched for yet.
+func peek(raw string) (*tokenClaims, error) {
+	if len(raw) > MaxToken {
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are expected", ErrInvalid, len(raw), MaxToken)
+	}
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return nil, fmt.Errorf("%w: it is no JSON web token", ErrInvalid)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, fmt.Errorf("%w: it is no JSON web token", ErrInvalid)
+	}
+	return parseClaims(payload)
+}
+
+func parseClaims(payload []byte) (*tokenClaims, error) {
+	c := new(tokenClaims)
+	if json.Unmarshal(payload, c) != nil || json.Unmarshal(payload, &c.all) != nil {
+		return nil, fmt.Errorf("%w: its claims cannot be read", ErrInvalid)
+	}
+	return c, nil
+}
+
+// verify checks signature, algorithm, issuer and times.
+func (v *Verifier) verify(ctx context.Context, p *Publisher, raw string) (*tokenClaims, error) {
+	keys, err := v.keySet(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	verifier := gooidc.NewVerifier(p.Issuer, keys, &gooidc.Config{
+		SkipClientIDCheck:    true, // each publisher has an audience of its own
+		SupportedSigningAlgs: []string{gooidc.RS256, gooidc.RS384, gooidc.RS512, gooidc.ES256, gooidc.ES384, gooidc.ES512, gooidc.PS256, gooidc.EdDSA},
+		Now:                  func() time.Time { return v.now().Add(-clockSkew) },
+	})
+	token, err := verifier.Verify(gooidc.ClientContext(ctx, v.client), raw)
+	if err != nil {
+		if strings.Contains(err.Error(), "fetching keys") {
+			return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
+		}
+		var late *gooidc.TokenExpiredError
+		if errors.As(err, &late) {
+			return nil, fmt.Errorf("%w: it expired at %s", ErrInvalid, late.Expiry.UTC().Format(time.RFC3339))
+		}
+		return nil, fmt.Errorf("%w: its signature, issuer or times do not hold", ErrInvalid)
+	}
+	var payload json.RawMessage
+	if err := token.Claims(&payload); err != nil {
+		return nil, fmt.Errorf("%w: its claims cannot be read", ErrInvalid)
+	}
+	return parseClaims(payload)
+}
+
+// keySet finds an issuer's keys, asking it where they are on the first use.
+func (v *Verifier) keySet(ctx context.Context, p *Publisher) (gooidc.KeySet, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if keys, ok := v.keys[p.Issuer]; ok {
+		return keys, nil
+	}
+	// The set outlives the request that made it.
+	long := gooidc.ClientContext(context.WithoutCancel(ctx), v.client)
+	var keys gooidc.KeySet
+	if p.JWKS != "" {
+		keys = gooidc.NewRemoteKeySet(long, p.JWKS)
+	} else {
+		provider, err := gooidc.NewProvider(long, p.Issuer)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
+		}
+		var doc struct {
+			JWKS string `json:"jwks_uri"`
+		}
+		if err := provider.Claims(&doc); err != nil || doc.JWKS == "" {
+			return nil, fmt.Errorf("%w: %s names none", ErrUnavailable, p.Issuer)
+		}
+		keys = gooidc.NewRemoteKeySet(long, doc.JWKS)
+	}
+	v.keys[p.Issuer] = keys
+	return keys, nil
+}
+
+// matches compares a verified token with what is configured.
+func (p *Publisher) matches(c *tokenClaims) bool {
+	hasAudience := false
+	for _, a := range c.Audience {
+		hasAudience = hasAudience || a == p.Audience
+	}
+	hasSubject := false
+	for _, s := range p.Subjects {
+		ok, _ := path.Match(s, c.Subject)
+		hasSubject = hasSubject || ok
+	}
+	if !hasAudience || !hasSubject {
+		return false
+	}
+	for name, want := range p.Claims {
+		var got any
+		if json.Unmarshal(c.all[name], &got) != nil || fmt.Sprint(got) != want {
+			return false
+		}
+	}
+	return true
+}
+
+// useOnce refuses a token that was used. Its id is trusted to be unique; without
+// one, its bytes are.
+func (v *Verifier) useOnce(c *tokenClaims, raw string) error {
+	id := c.Issuer + "\x00" + c.ID
+	if c.ID == "" {
+		id = raw[strings.LastIndexByte(raw, '.')+1:] // the signature
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if until, ok := v.used.Get(id); ok && v.now().Before(until) {
+		return fmt.Errorf("%w: it was used before, and each is taken once", ErrInvalid)
+	}
+	v.used.Add(id, time.UnixMilli(int64(c.Expiry*1000)).Add(2*clockSkew))
+	return nil
+}

@@ -1,0 +1,34 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+)
+
+// CORS lets pages of other origins read with a public key: those are made for
+// browsers, see open data alone and change nothing. It answers a preflight itself
+// and reports true; of other requests it sets a header and reports false.
+//
+// Credentials that a browser adds by itself are never allowed, and nothing but reads
+// is: a page cannot use a secret key that it does not hold.
+func CORS(w http.ResponseWriter, r *http.Request) bool {
+	if len(r.Header["Origin"]) == 0 {
+		return false
+	}
+	h := w.Header()
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+		h["Access-Control-Allow-Origin"] = []string{"*"}
+		h["Access-Control-Allow-Methods"] = []string{"GET, HEAD"}
+		h["Access-Control-Allow-Headers"] = []string{"Authorization, X-API-Key, Accept, Range, If-None-Match, If-Range"}
+		h["Access-Control-Max-Age"] = []string{"600"}
+		w.WriteHeader(http.StatusNoContent)
+		return true
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if a := r.Header.Get("Authorization"); a == "" || strings.Contains(a, "pk-") {
+			h["Access-Control-Allow-Origin"] = []string{"*"}
+			h["Access-Control-Expose-Headers"] = []string{"ETag, Content-Range, Accept-Ranges, X-Fairway-Reason"}
+		}
+	}
+	return false
+}
