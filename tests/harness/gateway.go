@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,8 +23,31 @@ import (
 type Options struct {
 	Race      bool     // the binary with the race detector
 	Caddyfile string   // text of the configuration; "" for Caddyfile.example
+	App       string   // lines of the global option fairway { … }; "" for Caddyfile.example
 	Data      string   // data folder; "" for an empty one
 	Env       []string // "NAME=value", over what [Start] sets
+}
+
+// Caddyfile is a configuration whose global option fairway has these lines beside
+// the data folder.
+func Caddyfile(app string) string {
+	return `{
+	admin {$FAIRWAY_ADMIN}
+	auto_https off
+	log {
+		format fairway
+	}
+	fairway {
+		data {$FAIRWAY_DATA}
+		` + app + `
+	}
+}
+http://:{$FAIRWAY_LISTEN_PORT} {
+	bind {$FAIRWAY_LISTEN_HOST}
+	log
+	fairway
+}
+`
 }
 
 // readyWithin is how long a start may take before a test gives up on it.
@@ -112,7 +136,10 @@ func Prepare(t testing.TB, o Options) *Gateway {
 	}
 	g.Config = filepath.Join(g.dir, "Caddyfile")
 	text := []byte(o.Caddyfile)
-	if o.Caddyfile == "" {
+	switch {
+	case o.App != "":
+		text = []byte(Caddyfile(o.App))
+	case o.Caddyfile == "":
 		var err error
 		if text, err = os.ReadFile(filepath.Join(Root(t), "Caddyfile.example")); err != nil {
 			t.Fatal(err)
@@ -287,13 +314,17 @@ func (g *Gateway) MustCLI(args ...string) string {
 	return strings.TrimSpace(stdout)
 }
 
-// Key makes a key of a role with the command line; more are further flags.
+// Key makes a key of a role with the command line; more are further flags. Its
+// name is made up where they do not say it.
 func (g *Gateway) Key(role string, more ...string) string {
 	g.t.Helper()
-	g.mu.Lock()
-	name := fmt.Sprintf("%s-%d", role, len(g.secrets))
-	g.mu.Unlock()
-	key := g.MustCLI(append([]string{"key", "create", "--name", name, "--role", role}, more...)...)
+	args := append([]string{"key", "create", "--role", role}, more...)
+	if !slices.Contains(more, "--name") {
+		g.mu.Lock()
+		args = append(args, "--name", fmt.Sprintf("%s-%d", role, len(g.secrets)))
+		g.mu.Unlock()
+	}
+	key := g.MustCLI(args...)
 	g.Secret(key)
 	return key
 }

@@ -115,7 +115,7 @@ func (s Source) JSON() (Records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseRepodata(r.Body)
+	return ParseRepodata(r.Body)
 }
 
 // Zst reads repodata.json.zst, which must be one zstd frame.
@@ -128,7 +128,7 @@ func (s Source) Zst() (Records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseRepodata(raw)
+	return ParseRepodata(raw)
 }
 
 // Encoded reads repodata.json as a client does that accepts zstd.
@@ -144,7 +144,7 @@ func (s Source) Encoded() (Records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseRepodata(raw)
+	return ParseRepodata(raw)
 }
 
 // Shards reads the shard index and every shard that it names.
@@ -237,14 +237,15 @@ func (s Source) runExports(file string) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	recs, err := parseRepodata(raw)
+	recs, err := ParseRepodata(raw)
 	if err != nil {
 		return nil, err
 	}
 	return recs.cut("run_exports"), nil
 }
 
-func parseRepodata(raw []byte) (Records, error) {
+// ParseRepodata reads the packages of a repodata.json.
+func ParseRepodata(raw []byte) (Records, error) {
 	var doc struct {
 		Packages Records `json:"packages"`
 		Conda    Records `json:"packages.conda"`
