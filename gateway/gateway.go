@@ -43,7 +43,7 @@ type Gateway struct {
 	py        *pyDirectory
 	pyFiles   *fileCache[PyFileInfo]
 	pyIndexes *lru.Cache[[32]byte, *python.Rendered]
-	pass      atomic.Pointer[passthrough.Proxy] // nil: no upstream
+	pass      atomic.Pointer[passthrough.Mirror] // nil: no upstream
 	account   catalog.Account
 
 	counters Counters
