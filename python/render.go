@@ -8,13 +8,14 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// groupFiles is the mean number of files that share one compressed segment. A
-// changed file costs the encoding of its segment, a stored segment costs some
-// 50 bytes of repetition lost; 32 files are some 15 KiB of JSON.
-const groupFiles = 32
+// groupFiles is the mean number of files that share one compressed segment, about:
+// some 8 KiB of JSON. A change costs the encoding of one segment or two; on a
+// page of 3,000 files, pages in segments of 32 were 6 % smaller and changes took
+// twice as long.
+const groupFiles = 16
 
 // groupVersions is the same for the list of versions, which are shorter.
-const groupVersions = 512
+const groupVersions = 128
 
 // Rendered is a page as bytes: JSON and HTML, each as it is, gzipped and
 // zstd-compressed. It is immutable and safe for concurrent use. Equal pages
@@ -39,6 +40,7 @@ type Update struct {
 type entry struct {
 	*File
 	order Version
+	hash  uint64 // of the file name
 }
 
 // Render renders p. It keeps p.Files, and sets the Version of each: the caller
@@ -78,7 +80,11 @@ func (r *Rendered) With(u Update) *Rendered {
 	for i := range u.Put {
 		gone[u.Put[i].Filename] = true
 	}
-	next.files = slices.DeleteFunc(next.files, func(e *entry) bool { return gone[e.Filename] })
+	hashes := make(map[uint64]bool, len(gone)) // tells of most files that they stay
+	for name := range gone {
+		hashes[xxhash.Sum64String(name)] = true
+	}
+	next.files = slices.DeleteFunc(next.files, func(e *entry) bool { return hashes[e.hash] && gone[e.Filename] })
 	for i := range u.Put {
 		f := u.Put[i]
 		e := newEntry(&f, r.page.Name)
@@ -134,8 +140,8 @@ func (r *Rendered) build(old *Rendered) {
 	if versions == nil {
 		versions = versionsOf(shown)
 	}
-	r.groups = regroup(shown, groupFiles, func(e *entry) string { return e.Filename }, old.groups, encodeFiles)
-	r.versions = regroup(versions, groupVersions, func(v string) string { return v }, old.versions, encodeVersions)
+	r.groups = regroup(shown, groupFiles, func(e *entry) uint64 { return e.hash }, old.groups, encodeFiles)
+	r.versions = regroup(versions, groupVersions, xxhash.Sum64String, old.versions, encodeVersions)
 	r.json = joinJSON(&r.page, r.versions, r.groups)
 	r.html = joinHTML(&r.page, r.groups)
 }
@@ -147,9 +153,9 @@ type group[T comparable] struct {
 }
 
 // regroup cuts items into groups and takes over from old what has not changed.
-// Where to cut depends on the items alone (a hash of the key of each), so that
+// Where to cut depends on the items alone (a hash of each), so that
 // equal lists have equal groups however they came about.
-func regroup[T comparable](items []T, mean uint64, key func(T) string, old []group[T], encode func(*group[T])) []group[T] {
+func regroup[T comparable](items []T, mean uint64, hash func(T) uint64, old []group[T], encode func(*group[T])) []group[T] {
 	have := make(map[T]int, len(old))
 	for i := range old {
 		have[old[i].items[0]] = i
@@ -157,7 +163,7 @@ func regroup[T comparable](items []T, mean uint64, key func(T) string, old []gro
 	var out []group[T]
 	for start := 0; start < len(items); {
 		end := start + 1
-		for end < len(items) && uint64(end-start) < 4*mean && xxhash.Sum64String(key(items[end-1]))%mean != 0 {
+		for end < len(items) && uint64(end-start) < 2*mean && hash(items[end-1])%mean != 0 {
 			end++
 		}
 		g := group[T]{items: items[start:end:end]}
@@ -173,7 +179,7 @@ func regroup[T comparable](items []T, mean uint64, key func(T) string, old []gro
 }
 
 func newEntry(f *File, project string) *entry {
-	e := &entry{File: f}
+	e := &entry{File: f, hash: xxhash.Sum64String(f.Filename)}
 	if name, err := ParseFilename(f.Filename, project); err == nil {
 		f.Version, e.order = name.Version.String(), name.Version
 	} else if v, err := ParseVersion(f.Version); err == nil {

@@ -32,7 +32,7 @@ func BenchmarkWith(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				f := numberedFile(i * 7 % n)
-				f.Filename = "ours-" + f.Filename[5:6] + ".99." + fmt.Sprint(i) + ".tar.gz"
+				f.Filename = fmt.Sprintf("ours-%d.%d.%d.post%d.tar.gz", i*7%n/600, i*7%n/20%30, i*7%n/4%5, i)
 				r.With(Update{Put: []File{f}})
 				i++
 			}

@@ -119,5 +119,10 @@ func (f *File) claim(project string) bool {
 	if _, err := ParseFilename(f.Filename, ""); err == nil {
 		return false
 	}
-	return strings.HasPrefix(Normalise(f.Filename), project+"-")
+	for i := range len(f.Filename) {
+		if f.Filename[i] == '-' && Normalise(f.Filename[:i]) == project {
+			return true
+		}
+	}
+	return false
 }
