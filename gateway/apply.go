@@ -143,6 +143,7 @@ func (g *Gateway) applyOne(ctx context.Context, ch catalog.Change) error {
 		// conda and patch: the operation itself waits for the index.
 		return g.applyPython(ctx, ch)
 	}
+	return nil
 }
 
 func (g *Gateway) setPolicy(row *catalog.Policy) error {

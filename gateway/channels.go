@@ -247,3 +247,9 @@ func (g *Gateway) ProjectName(id string) string {
 	}
 	return ""
 }
+
+// PackageFiles lists every file of a package name over all subdirs of a channel,
+// yanked ones included. The caller has decided.
+func (g *Gateway) PackageFiles(ctx context.Context, ch *Channel, name string) ([]*catalog.Package, error) {
+	return g.cat.PackagesByName(ctx, ch.ID, "", name)
+}

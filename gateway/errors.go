@@ -46,6 +46,9 @@ func AsError(err error) (e *Error, ok bool) {
 	if errors.As(err, &denied) {
 		return &Error{Status: denied.Status, Message: denied.Reason}, true
 	}
+	if e, ok := refusal(err); ok {
+		return e, true
+	}
 	var invalid *conda.InvalidError
 	switch {
 	case errors.As(err, &invalid):

@@ -44,7 +44,9 @@ type Gateway struct {
 	pyFiles   *fileCache[PyFileInfo]
 	pyIndexes *lru.Cache[[32]byte, *python.Rendered]
 	pass      atomic.Pointer[passthrough.Mirror] // nil: no upstream
-	account   catalog.Account
+	account   atomic.Pointer[catalog.Account]
+	passGate  sync.RWMutex                  // held while pass is replaced
+	oidc      atomic.Pointer[oidc.Verifier] // nil: no trusted publisher
 
 	counters Counters
 	refusals *rate.Limiter
@@ -103,6 +105,9 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	if err := g.loadAll(ctx); err != nil {
 		return nil, err
 	}
+	if err := g.openPass(); err != nil {
+		return nil, err
+	}
 	background, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	g.loops.Add(1)
@@ -139,6 +144,7 @@ func (g *Gateway) closeAll() error {
 		g.loops.Wait()
 		g.flushTouched(context.Background())
 	}
+	errs = append(errs, g.swapPass(nil))
 	if g.index != nil {
 		errs = append(errs, g.index.Close())
 	}

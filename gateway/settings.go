@@ -37,6 +37,11 @@ func (g *Gateway) ApplySettings(cfg Config) error {
 	if err := g.trustPublishers(); err != nil {
 		return fmt.Errorf("applying settings: %w", err)
 	}
+	if !samePass(cfg.Passthrough, old.Passthrough) {
+		if err := g.openPass(); err != nil {
+			return fmt.Errorf("applying settings: %w", err)
+		}
+	}
 	if cfg.NoAnonymous != old.NoAnonymous {
 		g.settleAnonymous()
 	}

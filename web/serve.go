@@ -37,7 +37,7 @@ type Content struct {
 // RFC 9110 §13 and §14 have them. If-None-Match wins over If-Modified-Since, and
 // a 304 repeats the very same ETag: rattler takes anything else for a change.
 func Serve(w http.ResponseWriter, r *http.Request, c *Content) {
-	setHeaders(w.Header(), c)
+	SetHeaders(w.Header(), c)
 	if NotModified(r, c.ETag, c.Modified) {
 		w.Header().Del("Content-Type")
 		w.Header().Del("Content-Encoding")
@@ -64,7 +64,7 @@ func Serve(w http.ResponseWriter, r *http.Request, c *Content) {
 // whole file, and a range that runs to the file's end, reach sendfile: the bare
 // *os.File is handed to the writer, for a wrapped one would be copied.
 func ServeFile(w http.ResponseWriter, r *http.Request, c *Content, f *os.File) {
-	setHeaders(w.Header(), c)
+	SetHeaders(w.Header(), c)
 	if NotModified(r, c.ETag, c.Modified) {
 		w.Header().Del("Content-Type")
 		w.WriteHeader(http.StatusNotModified)
@@ -101,7 +101,8 @@ func ServeFile(w http.ResponseWriter, r *http.Request, c *Content, f *os.File) {
 
 var acceptRanges = []string{"bytes"}
 
-func setHeaders(h http.Header, c *Content) {
+// SetHeaders sets what every answer with this representation says.
+func SetHeaders(h http.Header, c *Content) {
 	h["Content-Type"] = []string{c.Type}
 	if c.ETag != "" {
 		h["Etag"] = []string{c.ETag}

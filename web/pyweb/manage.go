@@ -160,6 +160,23 @@ func bothOrNeither(version string) string {
 	return "a version and a file"
 }
 
+// why explains what the caller gets for a name, and what is withheld.
+func (s *Surface) why(w http.ResponseWriter, r *http.Request, p web.Params) {
+	s.withCaller(w, r, func(c *gateway.Caller) (any, error) {
+		return s.env.Gateway.WhyPython(r.Context(), c, p["name"])
+	})
+}
+
+// purge drops what is cached of an upstream's project.
+func (s *Surface) purge(w http.ResponseWriter, r *http.Request, p web.Params) {
+	s.withCaller(w, r, func(c *gateway.Caller) (any, error) {
+		files, err := s.env.Gateway.PurgePython(c, p["name"])
+		return struct {
+			Files int `json:"files"`
+		}{files}, err
+	})
+}
+
 func (s *Surface) listReserved(w http.ResponseWriter, r *http.Request, _ web.Params) {
 	s.withCaller(w, r, func(c *gateway.Caller) (any, error) {
 		all, err := s.env.Gateway.Reserved(r.Context(), c)

@@ -63,6 +63,8 @@ func (s *Surface) routes() []web.Route {
 		{Method: "DELETE", Pattern: "/api/v1/python/{name}", Permission: "package:delete", Handler: s.deleteName},
 		{Method: "POST", Pattern: "/api/v1/python/{name}/yank", Permission: "package:yank", Handler: s.yank},
 		{Method: "POST", Pattern: "/api/v1/python/{name}/unyank", Permission: "package:yank", Handler: s.unyank},
+		{Method: "GET", Pattern: "/api/v1/python/{name}/why", Permission: "package:read", Handler: s.why},
+		{Method: "POST", Pattern: "/api/v1/python/{name}/purge", Permission: "cache:purge", Handler: s.purge},
 		{Method: "GET", Pattern: "/api/v1/reserved", Permission: "channel:read", Handler: s.listReserved},
 		{Method: "PUT", Pattern: "/api/v1/reserved/{pattern}", Permission: "project:update", Handler: s.reserve},
 		{Method: "DELETE", Pattern: "/api/v1/reserved/{pattern}", Permission: "project:update", Handler: s.unreserve},

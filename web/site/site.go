@@ -12,6 +12,7 @@ import (
 	"github.com/fairwayhq/fairway/web/apiweb"
 	"github.com/fairwayhq/fairway/web/condaweb"
 	"github.com/fairwayhq/fairway/web/dashweb"
+	"github.com/fairwayhq/fairway/web/graphqlweb"
 	"github.com/fairwayhq/fairway/web/pyweb"
 )
 
@@ -27,6 +28,7 @@ type Site struct {
 	conda *condaweb.Surface
 	pypi  *pyweb.Surface
 	api   *apiweb.Surface
+	graph *graphqlweb.Surface
 	dash  *dashweb.Surface
 }
 
@@ -40,6 +42,7 @@ func New(env *web.Env, o Options) *Site {
 		conda: condaweb.New(env, condaweb.Options{BodyIdle: o.BodyIdle}),
 		pypi:  pyweb.New(env, pyweb.Options{BodyIdle: o.BodyIdle}),
 		api:   apiweb.New(env),
+		graph: graphqlweb.New(env),
 		dash:  dashweb.New(env),
 	}
 }
@@ -58,7 +61,7 @@ func (s *Site) All() serve {
 		case "pypi", "legacy":
 			return s.pypi.Serve(w, r) || s.nothing(w, r)
 		case "api", "v1", "_":
-			return s.api.Serve(w, r) || s.pypi.Serve(w, r) || s.conda.ServeRoute(w, r) || s.nothing(w, r)
+			return s.api.Serve(w, r) || s.graph.Serve(w, r) || s.pypi.Serve(w, r) || s.conda.ServeRoute(w, r) || s.nothing(w, r)
 		}
 		s.conda.ServeHTTP(w, r)
 		return true
@@ -77,7 +80,11 @@ func (s *Site) Conda() serve {
 func (s *Site) PyPI() serve { return s.guarded(s.pypi.Serve) }
 
 // API serves the management APIs.
-func (s *Site) API() serve { return s.guarded(s.api.Serve) }
+func (s *Site) API() serve {
+	return s.guarded(func(w http.ResponseWriter, r *http.Request) bool {
+		return s.api.Serve(w, r) || s.graph.Serve(w, r)
+	})
+}
 
 // Dashboard serves pages for people, health and readiness.
 func (s *Site) Dashboard() serve { return s.guarded(s.dash.Serve) }
@@ -111,5 +118,6 @@ func (s *Site) Routes() []web.Route {
 	all = append(all, s.conda.Routes()...)
 	all = append(all, s.pypi.Routes()...)
 	all = append(all, s.api.Routes()...)
+	all = append(all, s.graph.Routes()...)
 	return all
 }
