@@ -13,3 +13,6 @@ package fairway
 import (
 	_ "github.com/fairwayhq/fairway/caddymodule" // registers the Caddy modules
 )
+
+// Version is the version of this source tree.
+const Version = "0.1.0"

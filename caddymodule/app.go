@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fairwayhq/fairway/gateway"
+	"github.com/fairwayhq/fairway/web"
 	"github.com/fairwayhq/fairway/web/site"
 )
 
@@ -55,14 +55,23 @@ type App struct {
 	// Whether open channels and packages need a key too. Default: false.
 	NoAnonymous bool `json:"no_anonymous,omitempty"`
 
-	// Limits of what is read out of a conda archive; see docs/caddyfile.md.
-	Limits Limits `json:"limits,omitempty"`
+	// Whether the pass-through to other Python indexes needs no key. Default: false.
+	AnonymousPassthrough bool `json:"anonymous_passthrough,omitempty"`
 
-	// The Python index that names unknown here are passed through to.
+	// What the first upload of a Python name does which an upstream has too: warn, or
+	// refuse. Default: warn.
+	UpstreamConflict string `json:"upstream_conflict,omitempty"`
+
+	// Limits of what is read out of a conda archive.
+	Limits Limits `json:"limits,omitzero"`
+
+	// The Python indexes that names unknown here are passed through to; none without.
 	PyPI *PyPI `json:"pypi,omitempty"`
 
-	state *shared
+	ctx   caddy.Context
 	log   *zap.Logger
+	cfg   gateway.Config // with placeholders resolved
+	state *shared
 }
 
 // CaddyModule implements [caddy.Module].
@@ -74,13 +83,22 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Everything a request needs is ready when it returns: Caddy may start the HTTP
 // app before this one.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.log = ctx.Logger()
-	cfg, err := a.config()
+	a.ctx, a.log = ctx, ctx.Logger()
+	if errListen != nil {
+		return errListen
+	}
+	// Caddy validates a module after it is provisioned, which here opens a folder.
+	err := a.Validate()
 	if err != nil {
 		return err
 	}
-	a.state, err = acquireState(ctx, cfg)
-	if err != nil {
+	if a.cfg, err = a.config(); err != nil {
+		return err
+	}
+	if a.state, err = acquireState(ctx, a.cfg); err != nil {
+		return err
+	}
+	if err := a.announceFirstKey(); err != nil {
 		return err
 	}
 	return a.state.metrics.register(ctx.GetMetricsRegistry())
@@ -93,9 +111,9 @@ func (a *App) config() (gateway.Config, error) {
 	if data == "" {
 		data = filepath.Join(caddy.AppDataDir(), "fairway")
 	}
-	data, err := repl.ReplaceOrErr(data, true, true)
+	data, err := resolve(repl, "data", data)
 	if err != nil {
-		return gateway.Config{}, fmt.Errorf("resolving data folder: %w", err)
+		return gateway.Config{}, err
 	}
 	if data, err = filepath.Abs(data); err != nil {
 		return gateway.Config{}, fmt.Errorf("resolving data folder: %w", err)
@@ -104,7 +122,8 @@ func (a *App) config() (gateway.Config, error) {
 		Dir: data, Account: a.Account, MaxUpload: a.MaxUpload, MaxAttestation: a.MaxAttestation,
 		Conda: a.Limits.conda(), ShardRetention: duration(a.ShardRetention), BlobGrace: duration(a.BlobGrace),
 		AuditRetention: duration(a.AuditRetention), FailuresPerMinute: a.FailuresPerMinute,
-		PublicKeyTTL: duration(a.PublicKeyTTL), NoAnonymous: a.NoAnonymous, Log: a.log,
+		PublicKeyTTL: duration(a.PublicKeyTTL), NoAnonymous: a.NoAnonymous,
+		AnonymousPassthrough: a.AnonymousPassthrough, UpstreamConflict: a.UpstreamConflict, Log: a.log,
 	}
 	if a.PyPI != nil {
 		if err := a.PyPI.apply(&cfg, repl); err != nil {
@@ -116,23 +135,36 @@ func (a *App) config() (gateway.Config, error) {
 
 // Validate implements [caddy.Validator].
 func (a *App) Validate() error {
-	for name, v := range map[string]int64{
+	switch a.UpstreamConflict {
+	case "", "warn", "refuse":
+	default:
+		return fmt.Errorf("upstream_conflict is %q: warn or refuse is expected", a.UpstreamConflict)
+	}
+	if err := a.Limits.validate(); err != nil {
+		return err
+	}
+	if a.PyPI != nil {
+		if err := a.PyPI.validate(); err != nil {
+			return fmt.Errorf("pypi: %w", err)
+		}
+	}
+	return noneNegative("", map[string]int64{
 		"max_upload": a.MaxUpload, "max_attestation": a.MaxAttestation, "body_idle": int64(a.BodyIdle),
 		"shard_retention": int64(a.ShardRetention), "blob_grace": int64(a.BlobGrace),
 		"audit_retention": int64(a.AuditRetention), "failures_per_minute": int64(a.FailuresPerMinute),
 		"public_key_ttl": int64(a.PublicKeyTTL),
-	} {
-		if v < 0 {
-			return fmt.Errorf("%s is negative: a positive value, or none for the default, is expected", name)
-		}
-	}
-	return nil
+	})
 }
 
 // Start implements [caddy.App].
 func (a *App) Start() error {
-	a.state.settle(a)
-	if keys, err := a.state.gateway.HasKeys(context.Background()); err == nil && !keys {
+	if err := a.state.enter(a); err != nil {
+		return err
+	}
+	if firstKeyWanted() {
+		return nil // it is made once the listeners are known
+	}
+	if keys, err := a.Gateway().HasKeys(a.ctx); err == nil && !keys {
 		a.log.Info("no key exists yet; make the first one with: fairway key create --name admin --role admin")
 	}
 	return nil
@@ -147,9 +179,14 @@ func (a *App) Cleanup() error {
 	if a.state == nil {
 		return nil
 	}
-	_, err := a.state.release()
+	err := a.state.leave(a)
 	a.state = nil
 	return err
+}
+
+// env is what the surfaces of this configuration are made of.
+func (a *App) env(log *zap.Logger) *web.Env {
+	return &web.Env{Gateway: a.Gateway(), Log: log, Peer: peer, Count: a.state.metrics.count}
 }
 
 func (a *App) siteOptions() site.Options {

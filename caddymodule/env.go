@@ -1,9 +1,15 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net"
 	"os"
+	"strconv"
 )
+
+// errListen says what is wrong with FAIRWAY_LISTEN; the app reports it when it is
+// provisioned, for nothing can be reported from here.
+var errListen error
 
 // A Caddyfile takes a listener's host and port in two places (bind, and the
 // site's address) and cannot split a string, so FAIRWAY_LISTEN=host:port is
@@ -13,13 +19,27 @@ func init() {
 	if addr == "" {
 		return
 	}
-	host, port, err := net.SplitHostPort(addr)
+	host, port, err := splitListen(addr)
 	if err != nil {
-		return // the Caddyfile parser then names the default address, and readers the README
-	}
-	if host == "" {
-		host = "0.0.0.0"
+		errListen = err
+		return
 	}
 	_ = os.Setenv("FAIRWAY_LISTEN_HOST", host)
 	_ = os.Setenv("FAIRWAY_LISTEN_PORT", port)
+}
+
+// splitListen takes host:port apart; an empty host is every address of the
+// machine, IPv6 ones too.
+func splitListen(addr string) (host, port string, err error) {
+	host, port, err = net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("FAIRWAY_LISTEN is %q: host:port, :port or [IPv6]:port is expected", addr)
+	}
+	if host == "" {
+		host = "0.0.0.0" // which Go listens on for both families
+	}
+	return host, port, nil
 }

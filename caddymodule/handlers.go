@@ -101,9 +101,7 @@ func (p *part) open(ctx caddy.Context, choose func(*site.Site) func(http.Respons
 	if err != nil {
 		return err
 	}
-	env := &web.Env{
-		Gateway: app.Gateway(), Log: ctx.Logger(), Peer: peer, Count: app.state.metrics.count,
-	}
+	env := app.env(ctx.Logger())
 	p.gateway = env.Gateway
 	p.serve = choose(site.New(env, app.siteOptions()))
 	return nil
@@ -127,8 +125,8 @@ func findApp(ctx caddy.Context) (*App, error) {
 func (p *part) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	release, ok := p.gateway.Acquire()
 	if !ok {
-		web.ErrorHeaders(w.Header(), http.StatusServiceUnavailable)
-		http.Error(w, "the gateway is closing: try again in a moment", http.StatusServiceUnavailable)
+		web.ErrorHeaders(w.Header(), errClosing.Status)
+		http.Error(w, errClosing.Message, errClosing.Status)
 		return nil
 	}
 	defer release()

@@ -23,7 +23,7 @@ type RedactEncoder struct {
 	// The encoder whose output is masked; default: json.
 	WrappedRaw json.RawMessage `json:"wrap,omitempty" caddy:"namespace=caddy.logging.encoders inline_key=format"`
 
-	zapcore.Encoder
+	zapcore.Encoder `json:"-"`
 }
 
 // CaddyModule implements [caddy.Module].

@@ -1,0 +1,96 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/fairwayhq/fairway/gateway"
+)
+
+func auditCommand() *cobra.Command {
+	var in auditInput
+	var since string
+	cmd := command("audit", "Shows who changed what, newest first", cobra.NoArgs, func(ctx context.Context, o output, _ []string) error {
+		if since != "" {
+			age, err := caddy.ParseDuration(since)
+			if err != nil || age <= 0 {
+				return fmt.Errorf("--since is %q: a time as 24h or 7d is expected", since)
+			}
+			in.Since = time.Now().Add(-age).UnixMilli()
+		}
+		rows, err := ask[[]auditView](ctx, "audit", in, nil)
+		if err != nil {
+			return err
+		}
+		return o.show(rows, "", func(w io.Writer) {
+			lines := make([][]string, 0, len(rows))
+			for _, r := range rows {
+				lines = append(lines, []string{r.At, r.Actor, r.Address, r.Action, r.Target, r.Outcome})
+			}
+			table(w, []string{"TIME", "ACTOR", "ADDRESS", "ACTION", "TARGET", "OUTCOME"}, lines)
+		})
+	})
+	cmd.Long = "\nShows who changed what, newest first, and a sample of what was refused."
+	f := cmd.Flags()
+	f.StringVar(&in.Actor, "actor", "", "Only of this key, by name or id")
+	f.StringVar(&in.Action, "action", "", "Only this action, as package.upload")
+	f.StringVar(&in.Kind, "kind", "", "Only targets of this kind, as channel")
+	f.StringVar(&in.Target, "target", "", "Only this target")
+	f.StringVar(&since, "since", "", "Only what is younger than this, as 24h")
+	f.IntVar(&in.Limit, "limit", 100, "At most this many rows, up to 1000")
+	return cmd
+}
+
+func fsckCommand() *cobra.Command {
+	cmd := command("fsck", "Reads every file of the data folder and says what is wrong", cobra.NoArgs, func(ctx context.Context, o output, _ []string) error {
+		bar := newProgress(o.err, time.Now)
+		rep, err := ask[gateway.CheckReport](ctx, "fsck", none{}, bar.update)
+		bar.clear()
+		if err != nil {
+			return err
+		}
+		done := fmt.Sprintf("%d files (%s) were read: %d problems.", rep.Files, humanize.IBytes(uint64(rep.Bytes)), len(rep.Problems))
+		if err := o.show(rep, done, func(w io.Writer) {
+			for _, problem := range rep.Problems {
+				fmt.Fprintln(w, plain(problem))
+			}
+		}); err != nil {
+			return err
+		}
+		if n := len(rep.Problems); n > 0 {
+			return fmt.Errorf("the data folder has %d problems", n)
+		}
+		return nil
+	})
+	cmd.Long = "\nChecks the catalog's integrity, and the bytes of every package file against its\nSHA-256. It changes nothing; the gateway goes on serving meanwhile."
+	return cmd
+}
+
+func backupCommand() *cobra.Command {
+	cmd := command("backup DIR", "Copies the data folder of the running gateway", cobra.ExactArgs(1), func(ctx context.Context, o output, args []string) error {
+		dir, err := filepath.Abs(args[0])
+		if err != nil {
+			return err
+		}
+		bar := newProgress(o.err, time.Now)
+		got, err := ask[gateway.UpkeepProgress](ctx, "backup", backupInput{Dir: dir}, bar.update)
+		bar.clear()
+		if err != nil {
+			return err
+		}
+		return o.show(got, fmt.Sprintf("The catalog and %d files (%s) are in %s.", got.Done, humanize.IBytes(uint64(got.Bytes)), plain(dir)), nil)
+	})
+	cmd.Long = `
+Copies the catalog as of one moment, every package file it names, and the root key to
+DIR, while the gateway goes on. A later backup to the same DIR copies only what is
+new. The copy is a data folder itself: to restore, start a gateway on it. The gateway
+writes DIR itself.`
+	return cmd
+}

@@ -1,0 +1,80 @@
+package caddymodule
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/fairwayhq/fairway/conda"
+)
+
+// Limits bound what is read out of a conda archive. Zero fields take their
+// defaults, which fit every package of the large public channels.
+type Limits struct {
+	// Most entries of an archive, files and folders together.
+	MaxEntries int `json:"max_entries,omitempty"`
+
+	// Most bytes that an archive may unpack to.
+	MaxUnpacked int64 `json:"max_unpacked,omitempty"`
+
+	// Most unpacked bytes for each packed one, once more than ratio_from were
+	// unpacked.
+	MaxRatio int64 `json:"max_ratio,omitempty"`
+
+	// Unpacked bytes from which on max_ratio holds; small archives of zeros are no
+	// bombs.
+	RatioFrom int64 `json:"ratio_from,omitempty"`
+
+	// Largest info/index.json, in bytes.
+	MaxIndexJSON int64 `json:"max_index_json,omitempty"`
+
+	// Largest other file of info/ that is read, in bytes.
+	MaxInfoFile int64 `json:"max_info_file,omitempty"`
+
+	// Largest window of a compressed stream, in bytes: what decoding it may take of
+	// memory.
+	MaxWindow int64 `json:"max_window,omitempty"`
+
+	// How far a package's own timestamp may lie ahead of the gateway's clock.
+	FutureTolerance caddy.Duration `json:"future_tolerance,omitempty"`
+}
+
+func (l Limits) conda() conda.Limits {
+	return conda.Limits{
+		MaxEntries: l.MaxEntries, MaxUnpacked: l.MaxUnpacked, MaxRatio: l.MaxRatio, RatioFrom: l.RatioFrom,
+		MaxIndexJSON: l.MaxIndexJSON, MaxInfoFile: l.MaxInfoFile, MaxWindow: l.MaxWindow,
+		FutureTolerance: duration(l.FutureTolerance),
+	}
+}
+
+// options are the Caddyfile's names of the limits.
+func (l *Limits) options() options {
+	return options{
+		"max_entries":      count(&l.MaxEntries),
+		"max_unpacked":     size(&l.MaxUnpacked),
+		"max_ratio":        count(&l.MaxRatio),
+		"ratio_from":       size(&l.RatioFrom),
+		"max_index_json":   size(&l.MaxIndexJSON),
+		"max_info_file":    size(&l.MaxInfoFile),
+		"max_window":       size(&l.MaxWindow),
+		"future_tolerance": period(&l.FutureTolerance),
+	}
+}
+
+func (l Limits) validate() error {
+	return noneNegative("limits.", map[string]int64{
+		"max_entries": int64(l.MaxEntries), "max_unpacked": l.MaxUnpacked, "max_ratio": l.MaxRatio,
+		"ratio_from": l.RatioFrom, "max_index_json": l.MaxIndexJSON, "max_info_file": l.MaxInfoFile,
+		"max_window": l.MaxWindow, "future_tolerance": int64(l.FutureTolerance),
+	})
+}
+
+// noneNegative refuses the first negative setting, by name.
+func noneNegative(prefix string, settings map[string]int64) error {
+	for _, name := range sortedKeys(settings) {
+		if settings[name] < 0 {
+			return fmt.Errorf("%s%s is negative: a positive value, or none for the default, is expected", prefix, name)
+		}
+	}
+	return nil
+}
