@@ -26,6 +26,7 @@ type cacher struct {
 	wake  chan struct{} // holds one token while something is dirty
 
 	files sync.Mutex // held while files of the derived cache change
+	once  sync.Once  // of close
 	stop  chan struct{}
 	done  chan struct{}
 }
@@ -108,7 +109,7 @@ func (c *cacher) flush() error {
 }
 
 func (c *cacher) close() error {
-	close(c.stop)
+	c.once.Do(func() { close(c.stop) })
 	<-c.done
 	return c.flush()
 }

@@ -336,3 +336,9 @@ func (f *fixed) add(d time.Duration) {
 	defer f.mu.Unlock()
 	f.t = f.t.Add(d)
 }
+
+func (f *fakeSource) names(subdir string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.subdir(subdir).byName))
+}
