@@ -1,7 +1,6 @@
 package passthrough
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sync/singleflight"
 )
 
 // stored is a verified file in the cache. It is immutable.
@@ -48,6 +48,8 @@ type fileCache struct {
 	changes uint64
 	evicted uint64
 	journal *journal
+
+	checks singleflight.Group // hashing of files in doubt, by digest
 }
 
 func openFileCache(dir string, budget int64) (*fileCache, error) {
@@ -134,7 +136,7 @@ func (c *fileCache) epoch() uint64 {
 
 // open opens a stored file, at its first byte. A file that is not beyond doubt what
 // was verified once is hashed; a damaged one is dropped, and nil returned.
-func (c *fileCache) open(ctx context.Context, key string) (*os.File, *stored) {
+func (c *fileCache) open(key string) (*os.File, *stored) {
 	c.mu.Lock()
 	s, ok := c.entries.Get(key)
 	c.mu.Unlock()
@@ -150,51 +152,38 @@ func (c *fileCache) open(ctx context.Context, key string) (*os.File, *stored) {
 	if err == nil && info.Size() == s.Size && info.ModTime().UnixNano() == s.Modified {
 		return f, s
 	}
-	if err != nil || info.Size() != s.Size || !hashes(ctx, f, s.SHA256) {
+	if err != nil || info.Size() != s.Size || !c.verified(f, s) {
 		_ = f.Close()
-		if ctx.Err() == nil {
-			c.drop(key, s)
-		}
+		c.drop(key, s)
 		return nil, nil
 	}
-	c.vouch(s.SHA256, info.ModTime().UnixNano())
+	c.vouch(s, info.ModTime().UnixNano())
 	return f, s
 }
 
-// hashes reports whether a file has a digest, and rewinds it.
-func hashes(ctx context.Context, f *os.File, sum string) bool {
-	h := sha256.New()
-	buf := make([]byte, 1<<20)
-	for {
-		n, err := f.Read(buf)
-		h.Write(buf[:n])
-		if errors.Is(err, io.EOF) {
-			break
+// verified hashes a file, once for all who ask at a time.
+func (c *fileCache) verified(f *os.File, s *stored) bool {
+	ok, err, _ := c.checks.Do(s.SHA256, func() (any, error) {
+		h := sha256.New()
+		if _, err := io.Copy(h, io.NewSectionReader(f, 0, s.Size)); err != nil {
+			return false, fmt.Errorf("reading cached file: %w", err)
 		}
-		if err != nil || ctx.Err() != nil {
-			return false
-		}
-	}
-	_, err := f.Seek(0, io.SeekStart)
-	return err == nil && hex.EncodeToString(h.Sum(nil)) == sum
+		return hex.EncodeToString(h.Sum(nil)) == s.SHA256, nil
+	})
+	return err == nil && ok.(bool)
 }
 
-// vouch remembers that a file was hashed as it is now.
-func (c *fileCache) vouch(sum string, modified int64) {
+// vouch remembers that an entry's file was hashed as it is now.
+func (c *fileCache) vouch(s *stored, modified int64) {
+	next := *s
+	next.Modified = modified
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.entries.Values() {
-		if s.SHA256 == sum {
-			next := *s
-			next.Modified = modified
-			c.replace(&next)
-			_ = c.journal.add(&next)
-		}
+	if now, ok := c.entries.Peek(s.Key); ok && now == s {
+		c.entries.Add(s.Key, &next)
+		_ = c.journal.add(&next)
 	}
 }
-
-// replace changes an entry without touching its place or its file.
-func (c *fileCache) replace(s *stored) { c.entries.Add(s.Key, s) }
 
 // add moves a complete and verified temporary file into the cache.
 func (c *fileCache) add(tmp string, s *stored) error {
@@ -211,16 +200,8 @@ func (c *fileCache) add(tmp string, s *stored) error {
 	if err := os.Rename(tmp, c.path(s.SHA256)); err != nil {
 		return fmt.Errorf("moving file into the cache: %w", err)
 	}
-	// Entries that share the bytes share the new file: its time is theirs now.
-	if c.refs[s.SHA256] > 0 {
-		for _, other := range c.entries.Values() {
-			if other.SHA256 == s.SHA256 && other.Modified != s.Modified {
-				next := *other
-				next.Modified = s.Modified
-				c.replace(&next)
-			}
-		}
-	}
+	// Other entries with these bytes share the new file; its new time has them hash it
+	// once more.
 	c.insert(s)
 	c.evict(s.Key)
 	if err := c.journal.add(s); err != nil {

@@ -87,7 +87,7 @@ type Config struct {
 	Transport http.RoundTripper  // for tests; nil for one of its own. It takes the place of the dial-time checks
 	Now       func() time.Time   // clock; time.Now
 	Log       *zap.Logger        // of background work; none
-	Crash     func(point string) // called at named points; tests end the process there
+	Crash     func(point string) // called at "fill.verified" and "fill.stored"; tests end the process there
 }
 
 // Defaults of [Config].

@@ -53,8 +53,8 @@ func (p *Mirror) fetchPage(ctx context.Context, u *upstream, name string, old *r
 		if old.LastModified != "" {
 			header.Set("If-Modified-Since", old.LastModified)
 		}
-	} else {
-		header.Set("Cache-Control", "no-cache") // after a purge, no cache on the way either
+	} else if old != nil {
+		header.Set("Cache-Control", "no-cache") // after a purge, past caches on the way
 	}
 	resp, from, err := p.http.do(ctx, u, http.MethodGet, u.project(name), header)
 	if err != nil {

@@ -64,7 +64,7 @@ func (p *Mirror) File(ctx context.Context, q FileRequest) (*File, error) {
 
 func (p *Mirror) serve(ctx context.Context, t *target, q FileRequest) (*File, error) {
 	for range 3 {
-		if f, s := p.files.open(ctx, t.key()); f != nil {
+		if f, s := p.files.open(t.key()); f != nil {
 			p.stats.fileHits.Add(1)
 			p.stats.bytesHit.Add(uint64(s.Size))
 			out := &File{Project: s.Project, Filename: t.filename, SHA256: s.SHA256, Size: s.Size, ETag: etag(s.SHA256), Modified: s.since()}

@@ -116,8 +116,14 @@ func (f *fill) download(ctx context.Context) error {
 		return err
 	}
 	sum := sha256.New()
-	check, want := checkOf(f.file.Hashes)
-	if err := f.copyAll(ctx, resp, io.MultiWriter(sum, check)); err != nil {
+	check, want := hash.Hash(sum), f.file.Hashes["sha256"]
+	digest := io.Writer(sum)
+	if want == "" {
+		if check, want = checkOf(f.file.Hashes); want != "" {
+			digest = io.MultiWriter(sum, check)
+		}
+	}
+	if err := f.copyAll(ctx, resp, digest); err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(check.Sum(nil)); want != "" && got != want {

@@ -123,7 +123,7 @@ func (p *Mirror) findMetadata(ctx context.Context, t *target) ([]byte, error) {
 	if t.listed != nil {
 		stated = t.listed.CoreMetadata.Hashes
 	}
-	if b, err := p.metadataOfStored(ctx, t); err == nil && agrees(b, stated) {
+	if b, err := p.metadataOfStored(t); err == nil && agrees(b, stated) {
 		return b, nil
 	} else if t.listed == nil {
 		return nil, noMetadata(t, err)
@@ -203,8 +203,8 @@ func (p *Mirror) upstreamMetadata(ctx context.Context, t *target) ([]byte, error
 }
 
 // metadataOfStored reads it from the file in the cache.
-func (p *Mirror) metadataOfStored(ctx context.Context, t *target) ([]byte, error) {
-	f, s := p.files.open(ctx, t.key())
+func (p *Mirror) metadataOfStored(t *target) ([]byte, error) {
+	f, s := p.files.open(t.key())
 	if f == nil {
 		return nil, errors.New("the file is not stored")
 	}
@@ -232,10 +232,7 @@ func (p *Mirror) wheelMetadata(ctx context.Context, t *target) ([]byte, error) {
 		if err := f.finish(ctx); err != nil {
 			return nil, err
 		}
-		if f.size < 0 {
-			f.size = f.written
-		}
 		return readWheelMetadata(f.tmp, f.written, t.filename)
 	}
-	return p.metadataOfStored(ctx, t)
+	return p.metadataOfStored(t)
 }

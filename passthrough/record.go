@@ -151,16 +151,24 @@ func (s *pageStore) bodyPath(u *upstream, r *record) string {
 // put makes r the record of its name. body is nil when it stays. In memory it
 // holds at once; an error says that it will not outlive the process.
 func (s *pageStore) put(u *upstream, r *record, body []byte) error {
+	var packed []byte
+	if body != nil {
+		packed = s.enc.EncodeAll(body, nil)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.putLocked(u, r, packed)
+}
+
+func (s *pageStore) putLocked(u *upstream, r *record, packed []byte) error {
 	old, _ := s.heads.Get(u.name + "/" + r.Name)
 	s.heads.Add(u.name+"/"+r.Name, r)
 	dir := s.folder(u, r.Name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making folder of page: %w", err)
 	}
-	if body != nil {
-		if err := writeFile(s.bodyPath(u, r), s.enc.EncodeAll(body, nil)); err != nil {
+	if packed != nil {
+		if err := writeFile(s.bodyPath(u, r), packed); err != nil {
 			return fmt.Errorf("storing page: %w", err)
 		}
 	}
@@ -171,7 +179,7 @@ func (s *pageStore) put(u *upstream, r *record, body []byte) error {
 	if err := writeFile(filepath.Join(dir, "head.json"), raw); err != nil {
 		return fmt.Errorf("storing head of page: %w", err)
 	}
-	if old.usable() && old.Sum != r.Sum {
+	if old.usable() && old.Sum != r.Sum { // readers that hold the old record fetch anew
 		_ = os.Remove(s.bodyPath(u, old))
 	}
 	return nil
@@ -179,13 +187,21 @@ func (s *pageStore) put(u *upstream, r *record, body []byte) error {
 
 // edit changes a record, if there is one.
 func (s *pageStore) edit(u *upstream, name string, change func(*record)) error {
-	old := s.head(u, name)
+	if s.head(u, name) == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, ok := s.heads.Get(u.name + "/" + name)
+	if !ok {
+		old = s.load(u, name)
+	}
 	if old == nil {
 		return nil
 	}
 	r := *old
 	change(&r)
-	return s.put(u, &r, nil)
+	return s.putLocked(u, &r, nil)
 }
 
 // forgetBody keeps only what must survive a page: when its files were first seen.

@@ -60,6 +60,7 @@ func (p *Mirror) resolve(ctx context.Context, name string, newerThan time.Time) 
 		}
 		return res.Val.(found), nil
 	case <-patience:
+		p.stats.stale.Add(1)
 		have.stale = true
 		return have, nil
 	case <-ctx.Done():

@@ -79,14 +79,14 @@ func (p *Mirror) locate(upstreamName, address string) (*target, error) {
 	if path.Clean(address) != address || strings.HasPrefix(address, "/") || len(names) == 0 {
 		return nil, refuse(NotFound, nil, "%q is not the name of a Python distribution file", clip(t.filename))
 	}
-	for i, name := range names {
+	// Where a name can be read in several ways, every reading must pass: none of them
+	// may carry a name of the house outside.
+	for _, name := range names {
 		name, err := p.Decide(name)
-		if err != nil && (i == 0 || refusalOf(err).Kind == Unavailable) {
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
-			t.names = append(t.names, name)
-		}
+		t.names = append(t.names, name)
 	}
 	if t.up == nil {
 		return nil, refuse(NotFound, nil, "there is no upstream %q", clip(upstreamName))

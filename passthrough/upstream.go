@@ -32,6 +32,9 @@ func newUpstream(c Upstream) (*upstream, error) {
 	u := &upstream{name: c.Name, base: base, origin: originOf(base), user: c.Username, pass: c.Password}
 	u.home = u.origin
 	u.hosts = map[string]bool{u.origin: true}
+	if base.Scheme == "http" { // it may move on to https, but never back
+		u.hosts["https://"+net.JoinHostPort(strings.ToLower(base.Hostname()), "443")] = true
+	}
 	if base.Hostname() == pypiHost {
 		u.home = "https://" + pypiFiles + ":443"
 		u.hosts[u.home] = true

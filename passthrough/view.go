@@ -85,6 +85,9 @@ func (p *Mirror) viewOf(f found, m Mode) (*view, error) {
 		p.views.put(v)
 		return v, nil
 	})
+	if err != nil && p.ctx.Err() != nil {
+		return nil, refuse(Unavailable, ErrClosed, "the gateway is stopping")
+	}
 	if err != nil {
 		p.note(p.pages.edit(u, f.rec.Name, (*record).forgetBody))
 		return nil, refuse(Unavailable, err, "the stored page of %s is damaged and was dropped: try again", f.rec.Name)

@@ -77,12 +77,15 @@ func Sdist(name, version string) []byte {
 	z := gzip.NewWriter(&out)
 	w := tar.NewWriter(z)
 	root := name + "-" + version + "/"
-	for file, body := range map[string]string{
-		"PKG-INFO":       string(Metadata(name, version)),
-		"pyproject.toml": "[project]\nname = \"" + name + "\"\nversion = \"" + version + "\"\n",
+	for _, m := range []struct {
+		name string
+		body []byte
+	}{
+		{"PKG-INFO", Metadata(name, version)},
+		{"pyproject.toml", []byte("[project]\nname = \"" + name + "\"\nversion = \"" + version + "\"\n")},
 	} {
-		_ = w.WriteHeader(&tar.Header{Name: root + file, Mode: 0o644, Size: int64(len(body)), Typeflag: tar.TypeReg})
-		_, _ = w.Write([]byte(body))
+		_ = w.WriteHeader(&tar.Header{Name: root + m.name, Mode: 0o644, Size: int64(len(m.body)), Typeflag: tar.TypeReg})
+		_, _ = w.Write(m.body)
 	}
 	_ = w.Close()
 	_ = z.Close()
