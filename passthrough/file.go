@@ -133,7 +133,7 @@ func (p *Mirror) follow(ctx context.Context, t *target, f *fill, q FileRequest, 
 // nil means to wait for the download after all.
 func (p *Mirror) straight(ctx context.Context, t *target, f *fill, from, to, size int64) io.ReadCloser {
 	f.mu.Lock()
-	near := f.written > from
+	near := f.written > to || to == size-1 && f.written > from
 	f.mu.Unlock()
 	if near {
 		return nil
