@@ -32,6 +32,7 @@ type fakeSource struct {
 	about   map[string]json.RawMessage
 	pruned  bool                    // the feed is of no use
 	reads   int                     // calls of Records
+	scans   int                     // calls of AllRecords
 	onRead  func(name string) error // called by Records without the lock
 }
 
@@ -118,6 +119,7 @@ func (f *fakeSource) Records(_ context.Context, _, subdir, name string) ([]Recor
 
 func (f *fakeSource) AllRecords(_ context.Context, _, subdir string, fn func(Record) error) error {
 	f.mu.Lock()
+	f.scans++
 	var all []Record
 	for _, files := range f.subdir(subdir).byName {
 		all = slices.AppendSeq(all, maps.Values(files))
