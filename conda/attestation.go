@@ -26,6 +26,11 @@ func CheckAttestation(raw []byte) error {
 	if !ok || !strings.HasPrefix(media, "application/vnd.dev.sigstore.bundle") {
 		return invalid("%s has the mediaType %s: a Sigstore bundle is expected (CEP 27)", what, clip(media))
 	}
+	for _, key := range [...]string{"verificationMaterial", "dsseEnvelope"} {
+		if isNull(members[key]) {
+			return invalid("%s has no %s (CEP 27)", what, key)
+		}
+	}
 	if _, err := object(members["verificationMaterial"], what+"'s verificationMaterial"); err != nil {
 		return err
 	}

@@ -126,9 +126,10 @@ func (p *inspection) member(m *zipMember, info bool) error {
 		return err
 	}
 	defer z.Close()
-	return p.walk(z, func(path string) error {
-		if first, _, _ := strings.Cut(path, "/"); (first == "info") == info || path == "." {
-			return nil
+	return p.walk(z, func(path string, kind byte) error {
+		first, _, _ := strings.Cut(path, "/")
+		if (first == "info") == info || kind == tar.TypeDir && (path == "." || path == "info") {
+			return nil // writers differ on where info/ itself goes
 		}
 		if info {
 			return invalid("the entry %s is in the info- archive: only what is below info/ is expected there (CEP 35)", clip(path))
@@ -140,15 +141,15 @@ func (p *inspection) member(m *zipMember, info bool) error {
 // tarBz2 reads a package of the older format.
 func (p *inspection) tarBz2() error {
 	r := bufio.NewReaderSize(io.NewSectionReader(p.src, 0, p.src.size), 64<<10)
-	err := p.walk(bzip2.NewReader(r), func(string) error { return nil })
+	err := p.walk(bzip2.NewReader(r), func(string, byte) error { return nil })
 	if err != nil {
 		return p.src.fault(err, "the .tar.bz2 file")
 	}
 	return nil
 }
 
-// walk reads a tar archive to its end; place says whether a path may be in it.
-func (p *inspection) walk(r io.Reader, place func(path string) error) (err error) {
+// walk reads a tar archive to its end; place says whether an entry may be in it.
+func (p *inspection) walk(r io.Reader, place func(path string, kind byte) error) (err error) {
 	r = &meter{r: r, budget: &p.budget}
 	defer func() {
 		if over := p.budget.check(); over != nil {
@@ -174,7 +175,7 @@ func (p *inspection) walk(r io.Reader, place func(path string) error) (err error
 		if first, _, _ := strings.Cut(path, "/"); first != "info" && strings.EqualFold(first, "info") {
 			return invalid("the entry %s takes the place of info/ where case does not matter", clip(path))
 		}
-		if err := place(path); err != nil {
+		if err := place(path, h.Typeflag); err != nil {
 			return err
 		}
 		if err := p.file(path, h, archive); err != nil {

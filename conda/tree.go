@@ -80,9 +80,12 @@ func checkSize(h *tar.Header) error {
 }
 
 func (t *tree) addSymlink(path, target string) error {
+	if target == "" {
+		return invalid("the link %s has no target", clip(path))
+	}
 	// On Windows a backslash separates too, so that a target may be two paths.
 	for _, target := range [...]string{target, strings.ReplaceAll(target, `\`, "/")} {
-		if target == "" || len(target) > maxPath || target[0] == '/' || !cleanText(target) || hasDrive(target) {
+		if len(target) > maxPath || target[0] == '/' || !cleanText(target) || hasDrive(target) {
 			return invalid("the link %s leads out of the package, to %s", clip(path), clip(target))
 		}
 		level, down, bent := strings.Count(path, "/"), false, false
