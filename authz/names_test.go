@@ -34,6 +34,7 @@ func TestScopeCoversByEngineAndSpelling(t *testing.T) {
 		{`{"channels":["a*"]}`, ChannelRead, conda("ab/c", "", ""), true},
 		{`{"channels":["a*"]}`, ChannelCreate, conda("ab", "", ""), true},
 		{`{"channels":["a*"]}`, ChannelCreate, conda("b", "", ""), false},
+		{`{"channels":["a*"]}`, ChannelRead, conda("ba", "", ""), false},
 
 		// A name that is not known yet is decided on later; one that is, now.
 		{`{"packages":["foo-*"]}`, PackageUpload, conda("a", "noarch", ""), true},
