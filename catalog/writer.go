@@ -170,7 +170,7 @@ func (w *writer) run(batch []*request) {
 	for _, r := range batch {
 		if err != nil {
 			r.rev = 0
-			if r.err == nil {
+			if r.err == nil || diskFailed(r.err) { // the driver's words say less
 				r.err = err
 			}
 		}
