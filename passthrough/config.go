@@ -80,8 +80,9 @@ type Config struct {
 	BreakerAfter   int           // failures in a row that open the circuit of an upstream; 5
 	BreakerFor     time.Duration // how long it stays open; 30 s
 	// PrivateHosts are host names or host:port that may resolve to loopback, private or
-	// link-local addresses; all others are refused at dial time. A host that Upstreams
-	// names by such an address itself, or as "localhost", needs no entry.
+	// link-local addresses; all others are refused at dial time. The host of an
+	// upstream's URL needs no entry, nor does a file host that is written as such an
+	// address or as "localhost".
 	PrivateHosts []string
 
 	Transport http.RoundTripper  // for tests; nil for one of its own. It takes the place of the dial-time checks

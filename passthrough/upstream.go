@@ -109,12 +109,16 @@ func (u *upstream) address(file *url.URL, filename string) (address string, ok b
 // cacheKey names a file of this upstream in the cache.
 func (u *upstream) cacheKey(address string) string { return u.name + "/" + address }
 
-// privateHosts are the hosts of all upstreams that are written as what they are.
+// privateHosts are the hosts that may be private, being named for what they are: each
+// upstream's own, for behind its name stands whatever the operator means by it (an
+// index inside the house, or a mirror that answers to PyPI's names), and file hosts
+// that are written as such an address.
 func privateHosts(ups []*upstream) (hosts []string) {
 	for _, u := range ups {
 		for origin := range u.hosts {
 			_, addr, _ := strings.Cut(origin, "://")
-			if host, _, err := net.SplitHostPort(addr); err == nil && literallyPrivate(host) {
+			host, _, err := net.SplitHostPort(addr)
+			if err == nil && (origin == u.origin || origin == u.home || literallyPrivate(host)) {
 				hosts = append(hosts, addr)
 			}
 		}

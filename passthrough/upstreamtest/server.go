@@ -1,6 +1,7 @@
 package upstreamtest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -277,7 +278,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, o Options) {
 		}
 		return
 	}
-	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(content)))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
 func digest(b []byte) string {
