@@ -2,11 +2,8 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -66,9 +63,6 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	cfg = cfg.withDefaults()
 	if cfg.Dir == "" {
 		return nil, errors.New("opening gateway: no data folder is named")
-	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making data folder: %w", err)
 	}
 	g := &Gateway{dir: newDirectory(), ring: authz.NewRing(), files: newFileCache[FileInfo](fileCacheSize),
 		py: newPyDirectory(), pyFiles: newFileCache[PyFileInfo](pyFileCacheSize), pyIndexes: newIndexPages(),
@@ -167,26 +161,6 @@ func (g *Gateway) Acquire() (release func(), ok bool) {
 		return nil, false
 	}
 	return g.leases.release, true
-}
-
-// rootKey reads the folder's root key, or makes one on the first start. Losing it
-// costs only that public keys are minted anew.
-func rootKey(path string) ([]byte, error) {
-	key, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		key = make([]byte, 32)
-		_, _ = rand.Read(key)
-		if err := os.WriteFile(path, key, 0o600); err != nil {
-			return nil, fmt.Errorf("writing root key: %w", err)
-		}
-		return key, nil
-	case err != nil:
-		return nil, fmt.Errorf("reading root key: %w", err)
-	case len(key) != 32:
-		return nil, fmt.Errorf("reading root key: %s has %d bytes, 32 are expected: restore it, or delete it to make a new one", path, len(key))
-	}
-	return key, nil
 }
 
 // settleAccount makes the account carry the configured slug, and the built-in
