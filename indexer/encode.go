@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,17 +58,18 @@ func encodeName(name string, records []Record, patch *instructions, report func(
 			runExports = json.RawMessage("{}")
 		}
 		raw, patched, err := patchedRecord(r, patch)
-		if err == nil && patched != nil {
-			if _, err2 := decodeObject(patched); err2 != nil {
-				patched = nil // an unusable patch of run_exports leaves the package's own
-			}
+		if patched == nil {
+			patched = runExports
 		}
 		var shard, exports map[string]any
 		if err == nil {
 			shard, err = decodeObject(raw)
 		}
 		if err == nil {
-			exports, err = decodeObject(runExports)
+			exports, err = decodeObject(patched)
+		}
+		if err == nil && !json.Valid(runExports) {
+			err = errors.New("its run_exports are no JSON")
 		}
 		if err != nil {
 			report(r.Filename, err)
@@ -82,9 +84,6 @@ func encodeName(name string, records []Record, patch *instructions, report func(
 		if patch.removes(r.Filename) {
 			removed = append(removed, r.Filename)
 			continue
-		}
-		if patched != nil {
-			exports, _ = decodeObject(patched)
 		}
 		sec := secBz2
 		if isConda {

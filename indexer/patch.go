@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -73,17 +74,39 @@ func parsePatch(raw json.RawMessage) (*instructions, error) {
 	return &p, nil
 }
 
-// checkFields refuses values that would make an index unreadable to solvers.
+// patchTypes are what clients read the fields of a record as: a value of another
+// type would make a whole index unreadable to them.
+var patchTypes = map[string]struct {
+	into     func() any
+	null     bool // may be taken away
+	expected string
+}{
+	"depends":        {func() any { return new([]string) }, false, "a list of strings"},
+	"constrains":     {func() any { return new([]string) }, true, "a list of strings"},
+	"purls":          {func() any { return new([]string) }, true, "a list of strings"},
+	"run_exports":    {func() any { return new(map[string][]string) }, false, "an object of lists of strings"},
+	"build_number":   {func() any { return new(uint64) }, false, "a number"},
+	"timestamp":      {func() any { return new(uint64) }, true, "a number"},
+	"features":       {func() any { return new(string) }, true, "a string"},
+	"license":        {func() any { return new(string) }, true, "a string"},
+	"license_family": {func() any { return new(string) }, true, "a string"},
+	"noarch":         {func() any { return new(string) }, true, "a string"},
+	"track_features": {func() any { return new(string) }, true, "a string"},
+}
+
+// checkFields refuses values that would make an index unreadable.
 func checkFields(fn string, patch fields) error {
 	if !strings.HasSuffix(fn, extBz2) && !strings.HasSuffix(fn, extConda) {
 		return fmt.Errorf("the patch instructions name %q: a file name that ends in %s or %s is expected", fn, extConda, extBz2)
 	}
-	for _, key := range []string{"depends", "constrains"} {
-		if v, ok := patch[key]; ok {
-			var list []string
-			if err := json.Unmarshal(v, &list); err != nil {
-				return fmt.Errorf("the patch of %s sets %s to %.100s: a list of strings is expected", fn, key, v)
-			}
+	for _, key := range slices.Sorted(maps.Keys(patch)) {
+		want, ok := patchTypes[key]
+		null := string(patch[key]) == "null"
+		if !ok || null && want.null {
+			continue
+		}
+		if null || json.Unmarshal(patch[key], want.into()) != nil {
+			return fmt.Errorf("the patch of %s sets %s to %.100s: %s is expected", fn, key, patch[key], want.expected)
 		}
 	}
 	return nil
