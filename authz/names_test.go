@@ -64,6 +64,9 @@ func TestScopeCoversByEngineAndSpelling(t *testing.T) {
 		{`{"channels":["a"]}`, PackageUpload, pypi(""), false},
 		{`{"subdirs":["noarch"]}`, ProxyFetch, pypi("x"), false},
 		{`{"channels":["a"]}`, ChannelUpdate, pypi("x"), false},
+		{`{"channels":["a"],"engines":["conda","pypi"]}`, PackageRead, pypi("x"), true},
+		{`{"channels":["a"],"engines":["conda"]}`, PackageRead, pypi("x"), false},
+		{`{"channels":["a"],"engines":["conda","pypi"]}`, PackageRead, conda("b", "noarch", "x"), false},
 
 		// Keys are guarded by the subset rule, the account by having no scope.
 		{`{"channels":[]}`, KeyCreate, Resource{}, true},

@@ -46,9 +46,10 @@ func (o oracle) scoped(permission, kind string, isData bool, res *Resource) int 
 	}
 	whole := kind == "channel" && permission != "channel:read"
 	values := map[string]string{"engine": res.Engine, "channel": res.Channel, "subdir": res.Subdir, "package": res.Package}
+	_, named := o.scope["engine"]
 	for dimension, value := range values {
 		list, limited := o.scope[dimension]
-		if !limited {
+		if !limited || named && res.Engine == "pypi" && (dimension == "channel" || dimension == "subdir") {
 			continue
 		}
 		switch {

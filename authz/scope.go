@@ -15,7 +15,8 @@ import (
 // Of a dimension that a resource leaves empty:
 //   - permissions on packages, and to look at what is there, pass: they are decided
 //     again when the name is known. But Python has no channels and no subdirs, so
-//     nothing of it is covered by a list of those;
+//     nothing of it is covered by a list of those, unless the key names the engine
+//     pypi beside it;
 //   - permissions on a whole channel or Python name need it to be unlimited;
 //   - permissions on keys do not ask for the scope at all, for the subset rule does
 //     ([CanGrant]); those on the account need every dimension to be unlimited.
@@ -79,6 +80,9 @@ func (s *Scope) All() bool {
 
 // within reports whether s covers nothing that held does not.
 func (s *Scope) within(held *Scope) bool {
+	if s.Engines.limited && !held.Engines.limited && matches(s.Engines.exact, EnginePyPI) && (held.Channels.limited || held.Subdirs.limited) {
+		return false // naming the engine opens Python to s, and held has not got it
+	}
 	return s.Engines.within(&held.Engines, exactForm) && s.Channels.within(&held.Channels, exactForm) &&
 		s.Subdirs.within(&held.Subdirs, exactForm) && s.Packages.within(&held.Packages, lowerForm)
 }
@@ -96,13 +100,15 @@ func (s *Scope) check(p Perm, res *Resource) *Denied {
 	case onItem, onWhole:
 	}
 	bare := res.Engine == EnginePyPI // no channels or subdirs
+	named := bare && s.Engines.limited
 	if d := s.Engines.check(p, "engine", res.Engine, false, exactForm); d != nil {
 		return d
 	}
-	if d := s.Channels.check(p, "channel", res.Channel, bare, exactForm); d != nil {
+	if named {
+		// The key names Python beside its channels: it is for both.
+	} else if d := s.Channels.check(p, "channel", res.Channel, bare, exactForm); d != nil {
 		return d
-	}
-	if d := s.Subdirs.check(p, "subdir", res.Subdir, bare, exactForm); d != nil {
+	} else if d := s.Subdirs.check(p, "subdir", res.Subdir, bare, exactForm); d != nil {
 		return d
 	}
 	if !s.Packages.limited || res.Package == "" {
