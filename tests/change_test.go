@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,11 @@ func listed(t *testing.T, s harness.Source, want ...string) harness.Records {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, r.Names()); diff != "" {
 		t.Fatalf("%s lists (-want +got):\n%s", s.Prefix, diff)
+	}
+	exports, err := s.RunExports("run_exports.json")
+	must(t, err)
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(exports))); diff != "" {
+		t.Fatalf("%s has run_exports of (-want +got):\n%s", s.Prefix, diff)
 	}
 	return r
 }
@@ -114,7 +120,17 @@ func TestPatch(t *testing.T) {
 	}
 	q.Key = admin
 	g.Expect(t, 200, q)
-	patched := listed(t, s, fix, old, twin, bad)
+	// The patch is not about run_exports.json: what it removes stays there (CEP 12).
+	visible := func(want ...string) harness.Records {
+		t.Helper()
+		r := s.View(t)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, r.Names()); diff != "" {
+			t.Fatalf("the patched index lists (-want +got):\n%s", diff)
+		}
+		return r
+	}
+	patched := visible(fix, old, twin, bad)
 	for file, want := range map[string]string{fix: "python <4", old: "zlib", twin: "zlib", bad: "package_has_been_revoked"} {
 		depends, _ := json.Marshal(patched[file]["depends"])
 		if !strings.Contains(string(depends), strings.ReplaceAll(want, "<", `\u003c`)) {
@@ -130,9 +146,9 @@ func TestPatch(t *testing.T) {
 		}
 	}
 	late, _ := g.Publish(admin, "team", condatest.Spec{Name: "late"})
-	listed(t, s, fix, old, twin, bad, late)
+	visible(fix, old, twin, bad, late)
 	g.Restart()
-	listed(t, s, fix, old, twin, bad, late)
+	visible(fix, old, twin, bad, late)
 
 	g.Expect(t, 200, harness.Request{Method: "DELETE", Path: "/api/v1/delete/team/noarch/" + late, Key: admin})
 	g.Expect(t, 200, harness.Request{Method: "DELETE", Path: "/api/v1/patch/team/noarch", Key: admin})

@@ -28,6 +28,7 @@ type uploaders struct {
 	acked  map[string]string // file -> SHA-256
 	faults []string
 	next   int
+	broken error // why the last upload without an answer had none
 	retry  []upload
 }
 
@@ -64,6 +65,7 @@ func (u *uploaders) one() (answered bool) {
 	switch {
 	case err != nil:
 		u.retry = append(u.retry, up)
+		u.broken = err
 		return false
 	case r.Status == 201 || r.Status == 200:
 		u.acked[up.file] = sha(up.data)

@@ -136,7 +136,7 @@ func TestBuildRecipe(t *testing.T) {
 	g := harness.Start(t, harness.Options{})
 	key := g.Key("admin")
 	g.Channel("team")
-	g.Publish(key, "team", condatest.Spec{Name: "dep", Files: map[string]string{"share/dep/a.txt": "from dep"}, RunExports: map[string]any{"weak": []string{"dep >=1"}}})
+	g.Publish(key, "team", condatest.Spec{Name: "dep", Files: map[string]string{"share/dep/a.txt": "from dep"}, RunExports: map[string]any{"noarch": []string{"dep >=1"}}})
 	const recipe = `
 package:
   name: made

@@ -30,6 +30,7 @@ var differences = map[string]string{
 	"conda-index: timestamp, other value":       "milliseconds, whatever unit the builder used",
 	"conda-index: purls, other value":           "a set is sorted, so that equal packages have equal records",
 	"rattler: indexed_timestamp, other value":   "each indexer's own clock",
+	"rattler: timestamp, other value":           "milliseconds, whatever unit the builder used",
 	"rattler: run_exports, only theirs":         "CEP 12 and CEP 21 put them into run_exports.json and shards; in repodata.json they cost every client",
 	"rattler: arch, only theirs":                "deprecated by CEP 36: the subdir says it",
 	"rattler: platform, only theirs":            "deprecated by CEP 36: the subdir says it",

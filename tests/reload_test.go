@@ -58,7 +58,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	wg.Wait()
 	u.mu.Lock()
 	if len(u.retry) > 0 {
-		t.Errorf("%d uploads got no answer", len(u.retry))
+		t.Errorf("%d uploads got no answer: %v", len(u.retry), u.broken)
 	}
 	u.mu.Unlock()
 	u.check(t)
@@ -81,8 +81,8 @@ func TestBadReloadChangesNothing(t *testing.T) {
 	for name, app := range map[string]string{
 		"unknown option":     "colour blue",
 		"bad size":           "max_upload many",
-		"unset variable":     "account {env.FAIRWAY_TEST_UNSET}",
-		"unwritable folder":  "account x\n}\nfairway {\n",
+		"unset secret":       "upstream pypi http://127.0.0.1:1/simple/ {\nusername u\npassword {env.FAIRWAY_TEST_UNSET}\n}",
+		"the app twice":      "account x\n}\nfairway {\n",
 		"negative retention": "shard_retention -1h",
 	} {
 		must(t, os.WriteFile(g.Config, []byte(harness.Caddyfile(app)), 0o600))

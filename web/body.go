@@ -35,6 +35,8 @@ func (b *idleBody) Read(p []byte) (int, error) {
 		err = gateway.Errorf(http.StatusRequestTimeout, "the body stalled: at least one byte every %s is expected", b.idle)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = gateway.Errorf(http.StatusBadRequest, "the body ended before its length: the connection was cut, or Content-Length is wrong")
+	default: // a connection reset, or chunks that are none: the sender's doing, never ours
+		err = gateway.Errorf(http.StatusBadRequest, "the body cannot be read: %s", err.Error())
 	}
 	return n, err
 }

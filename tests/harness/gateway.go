@@ -22,6 +22,7 @@ import (
 // empty data folder.
 type Options struct {
 	Race      bool     // the binary with the race detector
+	Binary    string   // another binary; "" for bin/fairway
 	Caddyfile string   // text of the configuration; "" for Caddyfile.example
 	App       string   // lines of the global option fairway { … }; "" for Caddyfile.example
 	Data      string   // data folder; "" for an empty one
@@ -127,9 +128,12 @@ func Start(t testing.TB, o Options) *Gateway {
 // Prepare makes everything that a gateway needs, without starting it.
 func Prepare(t testing.TB, o Options) *Gateway {
 	t.Helper()
-	g := &Gateway{t: t, binary: Binary(t), dir: t.TempDir(), Data: o.Data}
-	if o.Race {
+	g := &Gateway{t: t, binary: o.Binary, dir: t.TempDir(), Data: o.Data}
+	switch {
+	case o.Race:
 		g.binary = RaceBinary(t)
+	case o.Binary == "":
+		g.binary = Binary(t)
 	}
 	if g.Data == "" {
 		g.Data = filepath.Join(g.dir, "data")
@@ -276,6 +280,21 @@ func (g *Gateway) Log() string {
 func (g *Gateway) Output() string {
 	raw, _ := os.ReadFile(g.outPath())
 	return string(raw)
+}
+
+// Await polls until cond holds, and fails the test with what was awaited when it
+// does not within 30 s.
+func (g *Gateway) Await(what string, cond func() bool) {
+	g.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	tick := time.NewTicker(15 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		if time.Now().After(deadline) {
+			g.t.Fatalf("within 30 s there was no %s\n%s", what, g.logTail())
+		}
+		<-tick.C
+	}
 }
 
 func (g *Gateway) logPath() string { return filepath.Join(g.dir, "gateway.log") }

@@ -59,6 +59,10 @@ func (g *Gateway) Try(q Request) (*Response, error) {
 	if q.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+q.Key)
 	}
+	// Everything asked here may be asked twice, which an empty value of this header
+	// tells Go's client without sending it: it then tries again when a connection
+	// that was idle is closed under its request.
+	req.Header["Idempotency-Key"] = nil
 	for k, v := range q.Header {
 		req.Header.Set(k, v)
 	}
