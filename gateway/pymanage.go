@@ -190,7 +190,7 @@ func (g *Gateway) YankPyVersion(ctx context.Context, c *Caller, name, version st
 		return 0, err
 	}
 	for _, f := range all {
-		if python.CanonicalVersion(f.Version) != python.CanonicalVersion(version) {
+		if !sameVersion(f.Version, version) {
 			continue
 		}
 		if err := g.YankPyFile(ctx, c, p.Name, f.Filename, yank, reason); err != nil {
@@ -202,6 +202,13 @@ func (g *Gateway) YankPyVersion(ctx context.Context, c *Caller, name, version st
 		return 0, Errorf(http.StatusNotFound, "%s has no version %.80q", p.Name, version)
 	}
 	return files, nil
+}
+
+// sameVersion compares versions as PEP 440 does: 1.0 is 1.0.0.
+func sameVersion(a, b string) bool {
+	v, errV := python.ParseVersion(a)
+	w, errW := python.ParseVersion(b)
+	return errV == nil && errW == nil && v.Compare(w) == 0
 }
 
 // changePyFile runs fn on an existing file and makes the outcome visible.

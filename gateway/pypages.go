@@ -255,7 +255,7 @@ func (g *Gateway) PyProvenance(ctx context.Context, c *Caller, name, version, fi
 	if err != nil {
 		return nil, notThere(err, "%s is not among the files of %s", filename, name)
 	}
-	if python.CanonicalVersion(version) != python.CanonicalVersion(row.Version) || row.Provenance == nil {
+	if !sameVersion(version, row.Version) || row.Provenance == nil {
 		return nil, Errorf(http.StatusNotFound, "%s %s has no provenance: it came without attestations", name, filename)
 	}
 	return row.Provenance, nil
