@@ -140,6 +140,7 @@ func TestHostileTarHeaders(t *testing.T) {
 		"bad checksum":    {rawTar(bytes.Replace(rawHeader("f", '0', 0), []byte("0000644"), []byte("0000755"), 1)), "is damaged"},
 		"data after end":  {append(rawTar(), bytes.Repeat([]byte("evil"), 128)...), "has data behind its end"},
 		"entry after end": {append(rawTar(), rawHeader("hidden", '0', 0)...), "has data behind its end"},
+		"claims 8 GiB":    {rawTar(rawHeader("f", '0', 1<<33-1)), "unpacks to more than"},
 		"cut off":         {rawTar(rawHeader("f", '0', 4096), []byte("x"))[:3072], "is damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,10 +171,14 @@ func TestHostileZip(t *testing.T) {
 	bothFlags := func(flag byte) []byte {
 		return edit(func(b []byte) { b[local("info-")+6] |= flag; b[central("info-")+8] |= flag })
 	}
+	gap := append(bytes.Clone(good[:central("metadata")]), "hidden"...)
+	gap = append(gap, good[central("metadata"):]...)
+	binary.LittleEndian.PutUint32(gap[len(gap)-6:], uint32(central("metadata")+6))
 	for name, c := range map[string]struct {
 		data []byte
 		why  string
 	}{
+		"gap before directory":    {gap, "bytes that belong to no member before its directory"},
 		"empty":                   {nil, "no .conda file"},
 		"no zip":                  {bytes.Repeat([]byte("x"), 1000), "does not end as a zip archive"},
 		"comment":                 {append(edit(func(b []byte) { b[end+20] = 4 }), "evil"...), "does not end as a zip archive"},
