@@ -3,6 +3,7 @@ package passthrough
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -222,6 +223,49 @@ func TestCooldown(t *testing.T) {
 	e.clock.add(days(1) + time.Second)
 	want(t, body(t, e.page("lib"), 0), has("lib-2.0-"))
 	e.mustFetch(youngAt, young.Content)
+}
+
+// A cooldown that is set later holds for what is cached already.
+func TestCooldownOfCachedFiles(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	young := func(f *upstreamtest.File) { f.UploadTime = e.clock.now().Add(-days(1)) }
+	f, at := e.wheel("lib", "1.0", young)
+	g, exempt := e.wheel("trusted", "1.0", young)
+	e.mustFetch(at, f.Content)
+	e.mustFetch(exempt, g.Content)
+	e.settled()
+	e.restart(func(c *Config) { c.Cooldown, c.CooldownExempt = days(7), []string{"trusted"} })
+	_, err := e.fetch(at)
+	wantKind(t, "cached file", err, Withheld)
+	e.mustFetch(exempt, g.Content)
+	e.clock.add(days(6) + time.Second)
+	e.mustFetch(at, f.Content)
+}
+
+// Every reading of a file name is decided on, and no others.
+func TestCandidates(t *testing.T) {
+	t.Parallel()
+	for filename, want := range map[string]string{
+		"My_Lib-1.0-py3-none-any.whl":    "my-lib",
+		"my.lib-1.0-1-py3-none-any.whl":  "my-lib",
+		"my_lib-bad.whl":                 "",
+		"lib-1.0.tar.gz":                 "lib",
+		"lib-v1.0.tar.gz":                "lib",
+		"a-2-1.0.tar.gz":                 "a-2",
+		"a-2-1.tar.gz":                   "a-2 a",
+		"our-lib-1.0-1.tar.gz":           "our-lib-1-0 our-lib",
+		"zope.interface-3.8.0-py2.7.egg": "zope-interface",
+		"lib-1.0.win32.exe":              "lib",
+		"lib-1.0dev-r123.tar.gz":         "lib",
+		"lib.tar.gz":                     "",
+		"-1.0.tar.gz":                    "",
+		"":                               "",
+	} {
+		if got := strings.Join(candidates(filename), " "); got != want {
+			t.Errorf("%q: %q, want %q", filename, got, want)
+		}
+	}
 }
 
 // Where the upstream states no time, the first sight of a file counts, and it is

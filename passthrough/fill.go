@@ -90,7 +90,7 @@ func (f *fill) run(ctx context.Context) {
 	if err != nil {
 		f.p.stats.fillFailures.Add(1)
 		if ctx.Err() == nil {
-			f.p.cfg.Log.Warn("fetching a file failed", zap.String("upstream", f.up.name), zap.String("file", f.file.Filename), zap.Error(err))
+			f.p.cfg.Log.Warn("fetching a file failed", zap.String("upstream", f.up.name), zap.String("file", f.file.Filename), zap.Error(err), zap.NamedError("cause", errors.Unwrap(err)))
 		}
 	}
 	f.p.fillMu.Lock()

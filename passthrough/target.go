@@ -3,6 +3,7 @@ package passthrough
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,13 +36,9 @@ func etag(sha string) string {
 func candidates(filename string) []string {
 	var out []string
 	add := func(name string) {
-		name = python.Normalise(name)
-		for _, have := range out {
-			if have == name {
-				return
-			}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
 		}
-		out = append(out, name)
 	}
 	f, err := python.ParseFilename(filename, "")
 	if err == nil {
@@ -59,8 +56,10 @@ func candidates(filename string) []string {
 		if rest == "" || rest[0] < '0' || rest[0] > '9' || !python.ValidName(filename[:end]) {
 			continue
 		}
-		if names(filename, python.Normalise(filename[:end])) {
-			add(filename[:end])
+		// "a-2-1.0.tar.gz" is not of a; "a-2-1.tar.gz" may be, as its 2.post1.
+		name := python.Normalise(filename[:end])
+		if _, also := python.ParseFilename(filename, name); also == nil || err != nil && !strings.HasSuffix(filename, ".whl") {
+			add(name)
 		}
 	}
 	return out
@@ -94,9 +93,6 @@ func (p *Mirror) locate(upstreamName, address string) (*target, error) {
 	s := p.files.peek(t.key())
 	if s == nil {
 		return t, nil
-	}
-	if _, err := p.Decide(s.Project); err != nil {
-		return nil, err
 	}
 	t.name, t.stored = s.Project, s
 	for _, u := range p.ups[:t.at] {

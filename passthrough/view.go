@@ -141,8 +141,8 @@ func (p *Mirror) hold(u *upstream, r *record, l *listed, now time.Time) *Held {
 	held := func(reason string) *Held {
 		return &Held{Upstream: u.name, Filename: l.Filename, Version: l.Version, Reason: reason}
 	}
-	if !names(l.Filename, r.Name) {
-		return held("its file name is of another project")
+	if !slices.Contains(candidates(l.Filename), r.Name) {
+		return held("its file name does not say that it is of this project")
 	}
 	target, err := url.Parse(l.URL)
 	if err != nil {
@@ -179,15 +179,6 @@ func (p *Mirror) promise(r *record, f *python.File) {
 		return
 	}
 	f.CoreMetadata.Available = true
-}
-
-// names reports whether a file name is of a project. Files of kinds that nobody
-// makes any more are told by their beginning.
-func names(filename, project string) bool {
-	if f, err := python.ParseFilename(filename, project); err == nil {
-		return f.Name == project
-	}
-	return !strings.HasSuffix(filename, ".whl") && strings.HasPrefix(python.Normalise(filename), project+"-")
 }
 
 // recentViews are kept in any case, so that a page which was just made serves the
