@@ -269,10 +269,7 @@ func (d *subdir) parseManifest(b []byte, frames map[int64][]byte) (*generation, 
 
 // adopt makes the shards of a loaded generation available.
 func (d *subdir) adopt(g *generation, retained [][]byte) {
-	g.each(func(e *nameEntry) bool {
-		e.shard = d.shards.add(e.shard) // g is nobody else's yet
-		return true
-	})
+	g.each(func(e *nameEntry) { e.shard = d.shards.add(e.shard) }) // g is nobody else's yet
 	for _, b := range retained {
 		if len(b) < 40 {
 			continue

@@ -91,11 +91,10 @@ func (doc *channelDoc) write(channel string, src Source, last *channelDoc) error
 	subdirs := slices.Sorted(maps.Keys(doc.gens))
 	byName := make(map[string][]docShard)
 	for _, sub := range subdirs {
-		doc.gens[sub].each(func(e *nameEntry) bool {
+		doc.gens[sub].each(func(e *nameEntry) {
 			if e.records > 0 {
 				byName[e.name] = append(byName[e.name], docShard{sub, e.shard})
 			}
-			return true
 		})
 	}
 	if !slices.Contains(subdirs, "noarch") { // every channel has it (CEP 26)

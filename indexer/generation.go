@@ -95,13 +95,11 @@ func (g *generation) entry(name string) *nameEntry {
 	return nil
 }
 
-// each calls fn with every name in order until it returns false.
-func (g *generation) each(fn func(*nameEntry) bool) {
+// each calls fn with every name in order.
+func (g *generation) each(fn func(*nameEntry)) {
 	for _, s := range g.segs {
 		for i := range s.names {
-			if !fn(&s.names[i]) {
-				return
-			}
+			fn(&s.names[i])
 		}
 	}
 }

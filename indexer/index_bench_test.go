@@ -197,10 +197,7 @@ func BenchmarkShard(b *testing.B) {
 	s := openSet(b, src, Options{})
 	var file string
 	g := (*(*s.channels.Load())["team"].subdirs.Load())["linux-64"].gen.Load()
-	g.each(func(e *nameEntry) bool {
-		file = fmt.Sprintf("shards/%x.msgpack.zst", e.shard.hash)
-		return false
-	})
+	g.each(func(e *nameEntry) { file = fmt.Sprintf("shards/%x.msgpack.zst", e.shard.hash) })
 	b.ReportAllocs()
 	for b.Loop() {
 		f, ok := s.File("team", "linux-64", file)

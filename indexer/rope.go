@@ -93,6 +93,10 @@ var (
 
 // WriteTo implements [io.WriterTo].
 func (r *rope) WriteTo(w io.Writer) (n int64, err error) {
+	if len(r.chunks) == 1 && r.chunks[0].piece == nil { // a shard
+		n, err := w.Write(r.chunks[0].b)
+		return int64(n), err
+	}
 	bw, _ := writers.Get().(*bufio.Writer)
 	scratch, _ := scratches.Get().(*[]byte)
 	defer func() {

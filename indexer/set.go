@@ -18,7 +18,8 @@ import (
 var ErrNotOpen = errors.New("the channel's index is not open")
 
 // Set is the indexes of every open channel. Its methods may be called from any
-// goroutine; [Set.File] and [Set.Stats] take no lock.
+// goroutine. [Set.File] takes no lock, but for the first request of a new
+// current_repodata.json or channeldata.json, which makes it.
 type Set struct {
 	src Source
 	o   Options
@@ -26,6 +27,7 @@ type Set struct {
 	mu       sync.Mutex // held to change what channels holds
 	channels atomic.Pointer[map[string]*channel]
 	flights  sync.WaitGroup
+	current  sync.Mutex // held while a current_repodata.json is made
 	plain    plainBudget
 	cacher   *cacher
 }
@@ -193,15 +195,20 @@ func (s *Set) File(channel, subdir, file string) (*File, bool) {
 		if sh == nil {
 			return nil, false
 		}
-		body := &rope{budget: &s.plain}
-		body.bytes(sh.data)
-		return &File{ContentType: typeZstd, ETag: etag(sh.hash, channel, subdir, "shard"), Immutable: true, body: body}, true
+		return sh.served(channel, subdir), true
 	}
 	kind, ok := fileNames[file]
 	if !ok {
 		return nil, false
 	}
-	return s.made(d.gen.Load().file(kind))(channel, subdir, file)
+	g := d.gen.Load()
+	if kind == currentJSON && g.files[kind].Load() == nil {
+		// It takes a second and a hundred MiB at 100,000 packages: one at a time.
+		s.current.Lock()
+		defer s.current.Unlock()
+		g = d.gen.Load()
+	}
+	return s.made(g.file(kind))(channel, subdir, file)
 }
 
 // made reports a file that could not be put together, which takes a broken source

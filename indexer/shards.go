@@ -11,6 +11,20 @@ type shard struct {
 	hash [32]byte
 	data []byte
 	dead atomic.Int64 // when it was superseded, Unix milliseconds; 0 while it is in the index
+
+	file atomic.Pointer[File] // made at its first request
+}
+
+// served is the shard as a file of one subdir.
+func (sh *shard) served(channel, subdir string) *File {
+	if f := sh.file.Load(); f != nil {
+		return f
+	}
+	body := &rope{}
+	body.bytes(sh.data)
+	f := &File{ContentType: typeZstd, ETag: etag(sh.hash, channel, subdir, "shard"), Immutable: true, body: body}
+	sh.file.Store(f)
+	return f
 }
 
 // retainedMax bounds the superseded shards that one subdir keeps, bytes. The oldest

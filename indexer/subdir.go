@@ -125,16 +125,15 @@ func (d *subdir) apply(ctx context.Context, f *flight) error {
 			}
 		}
 		if all {
-			if encoded, err = d.readAll(ctx); err != nil {
+			if old, err = d.readAll(ctx); err != nil {
 				return err
 			}
+			clear(encoded)
+			all = false
 		} else if err := d.read(ctx, slices.Sorted(maps.Keys(names)), encoded, started); err != nil {
 			return err
 		}
 		since, names = rev, map[string]struct{}{}
-		if all {
-			old, all = d.empty(), false
-		}
 	}
 	return d.show(old, rev, changedAt, slices.Collect(maps.Values(encoded)))
 }
@@ -163,8 +162,11 @@ func (d *subdir) read(ctx context.Context, names []string, into map[string]*enco
 	return nil
 }
 
+// readBatch is how many names [subdir.readAll] holds encoded but not compressed.
+const readBatch = 4096
+
 // readAll reads and encodes everything, with the patch instructions of now.
-func (d *subdir) readAll(ctx context.Context) (map[string]*encodedName, error) {
+func (d *subdir) readAll(ctx context.Context) (*generation, error) {
 	if err := d.readPatch(ctx); err != nil {
 		return nil, err
 	}
@@ -176,22 +178,20 @@ func (d *subdir) readAll(ctx context.Context) (map[string]*encodedName, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading records of %s/%s: %w", d.channel, d.name, err)
 	}
-	names := slices.Sorted(maps.Keys(byName))
-	records := make([][]Record, len(names))
-	for i, name := range names {
-		records[i] = byName[name]
+	g := d.empty()
+	for batch := range slices.Chunk(slices.Sorted(maps.Keys(byName)), readBatch) {
+		records := make([][]Record, len(batch))
+		for i, name := range batch {
+			records[i] = byName[name]
+			delete(byName, name)
+		}
+		encoded := make([]*encodedName, len(batch))
+		parallel(len(batch), func(i int) { encoded[i] = encodeName(batch[i], records[i], d.patch, d.report) })
+		if g, err = g.with(0, 0, encoded); err != nil {
+			return nil, fmt.Errorf("indexing %s/%s: %w", d.channel, d.name, err)
+		}
 	}
-	clear(byName)
-	out := make([]*encodedName, len(names))
-	parallel(len(names), func(i int) {
-		out[i] = encodeName(names[i], records[i], d.patch, d.report)
-		records[i] = nil
-	})
-	encoded := make(map[string]*encodedName, len(names))
-	for i, name := range names {
-		encoded[name] = out[i]
-	}
-	return encoded, nil
+	return g, nil
 }
 
 // readPatch reads the patch instructions. Ones that cannot be applied are reported
@@ -213,34 +213,36 @@ func (d *subdir) report(filename string, err error) {
 		zap.String("channel", d.channel), zap.String("subdir", d.name), zap.String("file", filename), zap.Error(err))
 }
 
-// show puts a generation in place: its shards first, the index that names them
-// next, and only then what nothing names any more is on its way out.
-func (d *subdir) show(old *generation, rev, changedAt int64, changed []*encodedName) error {
+// show puts a generation in place, made of a base and the names that changed since:
+// its shards first, the index that names them next, and only then what nothing
+// names any more is on its way out.
+func (d *subdir) show(base *generation, rev, changedAt int64, changed []*encodedName) error {
 	started := time.Now()
+	shown := d.gen.Load()
 	for _, e := range changed {
 		if e.shard != nil {
 			e.shard = d.shards.add(e.shard)
 		}
 	}
-	next, err := old.with(rev, changedAt, changed)
+	next, err := base.with(rev, changedAt, changed)
 	if err != nil {
 		return fmt.Errorf("indexing %s/%s: %w", d.channel, d.name, err)
 	}
-	shown := d.gen.Load()
-	d.gen.Store(next)
 	now := d.set.o.Now()
-	if old == shown {
+	if base == shown {
+		d.gen.Store(next)
 		for _, e := range changed {
 			if before := shown.entry(e.name); before != nil && before.shard != e.shard {
 				d.shards.supersede(before.shard, now.UnixMilli())
 			}
 		}
 	} else {
-		shown.each(func(before *nameEntry) bool {
+		next.each(func(e *nameEntry) { e.shard = d.shards.add(e.shard) }) // nobody else has seen next
+		d.gen.Store(next)
+		shown.each(func(before *nameEntry) {
 			if after := next.entry(before.name); after == nil || after.shard != before.shard {
 				d.shards.supersede(before.shard, now.UnixMilli())
 			}
-			return true
 		})
 	}
 	d.shards.collect(now, d.set.o.ShardRetention)
