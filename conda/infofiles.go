@@ -18,7 +18,6 @@ func readRunExports(raw []byte) (json.RawMessage, error) {
 	if raw == nil {
 		return json.RawMessage("{}"), nil
 	}
-	var members map[string]json.RawMessage
 	trimmed := strings.TrimSpace(string(raw))
 	if strings.HasPrefix(trimmed, "[") {
 		trimmed = `{"weak":` + trimmed + `}`

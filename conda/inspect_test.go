@@ -203,7 +203,7 @@ func TestInspectTruncated(t *testing.T) {
 // TestInspectMemory checks that a large package costs no more memory than a small
 // one: what is allocated in all is far below what is unpacked.
 func TestInspectMemory(t *testing.T) {
-	content := strings.Repeat("0123456789abcdef", 1<<20) // 16 MiB
+	content := strings.Repeat("0123456789abcdef", 1<<19) // 8 MiB
 	files := map[string]string{}
 	for i := range 8 {
 		files["f"+string(rune('0'+i))] = content
@@ -217,6 +217,6 @@ func TestInspectMemory(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	if used := after.TotalAlloc - before.TotalAlloc; used > 24<<20 {
-		t.Errorf("a package of 128 MiB took %d MiB of memory", used>>20)
+		t.Errorf("a package of 64 MiB took %d MiB of memory", used>>20)
 	}
 }
