@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/tinylib/msgp/msgp"
 )
 
@@ -36,10 +33,10 @@ type encodedName struct {
 	records uint32 // in repodata.json
 }
 
-// shardRecord is a record on its way into a shard.
-type shardRecord struct {
-	key    string
-	record map[string]any
+// shown is a record as it is shown.
+type shown struct {
+	filename         string
+	json, runExports json.RawMessage
 }
 
 // encodeName makes everything that a name contributes. Records that are no JSON
@@ -48,56 +45,32 @@ type shardRecord struct {
 func encodeName(name string, records []Record, patch *instructions, report func(filename string, err error)) *encodedName {
 	e := &encodedName{name: name}
 	slices.SortFunc(records, func(a, b Record) int { return strings.Compare(a.Filename, b.Filename) })
-	var maps [secRemoved][]shardRecord
+	var maps [secRemoved][]shown
 	var removed []string
 	for i := range records {
 		r := &records[i]
-		isConda := strings.HasSuffix(r.Filename, extConda)
-		runExports := r.RunExports
-		if len(runExports) == 0 || string(runExports) == "null" {
-			runExports = json.RawMessage("{}")
+		sec, run := secBz2, secRunBz2
+		if strings.HasSuffix(r.Filename, extConda) {
+			sec, run = secConda, secRunConda
 		}
-		raw, patched, err := patchedRecord(r, patch)
-		if patched == nil {
-			patched = runExports
-		}
-		var shard, exports map[string]any
-		if err == nil {
-			shard, err = decodeObject(raw)
-		}
-		if err == nil {
-			exports, err = decodeObject(patched)
-		}
-		if err == nil && !json.Valid(runExports) {
-			err = errors.New("its run_exports are no JSON")
-		}
+		own, s, err := patch.show(r)
 		if err != nil {
 			report(r.Filename, err)
 			continue
 		}
-		run := secRunBz2
-		if isConda {
-			run = secRunConda
-		}
 		// Removed packages too: run_exports.json is never patched (CEP 12).
-		e.plain[run] = appendEntry(e.plain[run], r.Filename, append(append([]byte(`{"run_exports":`), compact(runExports)...), '}'))
+		e.plain[run] = append(append(appendKey(e.plain[run], r.Filename), `:{"run_exports":`...), own...)
+		e.plain[run] = append(e.plain[run], '}')
 		if patch.removes(r.Filename) {
 			removed = append(removed, r.Filename)
+			e.plain[secRemoved] = appendKey(e.plain[secRemoved], r.Filename)
 			continue
 		}
-		sec := secBz2
-		if isConda {
-			sec = secConda
-		}
 		e.records++
-		e.plain[sec] = appendEntry(e.plain[sec], r.Filename, raw)
-		shard["run_exports"] = exports
-		maps[sec] = append(maps[sec], shardRecord{r.Filename, shard})
+		e.plain[sec] = append(append(appendKey(e.plain[sec], r.Filename), ':'), s.json...)
+		maps[sec] = append(maps[sec], s)
 	}
-	for _, fn := range removed {
-		e.plain[secRemoved] = appendEntry(e.plain[secRemoved], fn, nil)
-	}
-	if e.records == 0 && len(removed) == 0 && len(e.plain[secRunBz2])+len(e.plain[secRunConda]) == 0 {
+	if len(e.plain[secRunBz2])+len(e.plain[secRunConda]) == 0 {
 		return e
 	}
 	e.shard = newShard(encodeShard(maps, removed))
@@ -105,64 +78,62 @@ func encodeName(name string, records []Record, patch *instructions, report func(
 	return e
 }
 
-// patchedRecord is a record as it is shown, and what a patch makes of its
-// run_exports.
-func patchedRecord(r *Record, patch *instructions) (raw, runExports json.RawMessage, err error) {
-	if !patch.touches(r.Filename) {
-		return r.JSON, nil, nil
+// show is the run_exports that a package came with, and its record as it is shown.
+func (p *instructions) show(r *Record) (own json.RawMessage, s shown, err error) {
+	own = json.RawMessage("{}")
+	if len(r.RunExports) > 0 && string(r.RunExports) != "null" {
+		if err := checkObject(r.RunExports); err != nil {
+			return nil, s, err
+		}
+		own = compact(r.RunExports)
+	}
+	if err := checkObject(r.JSON); err != nil {
+		return nil, s, err
+	}
+	s = shown{r.Filename, r.JSON, own}
+	if !p.touches(r.Filename) {
+		return own, s, nil
 	}
 	var m fields
 	if err := json.Unmarshal(r.JSON, &m); err != nil {
-		return nil, nil, err
+		return nil, s, err
 	}
-	runExports, changed, err := patch.apply(r.Filename, m)
-	if err != nil || !changed {
-		return r.JSON, runExports, err
+	runExports, changed, err := p.apply(r.Filename, m)
+	if runExports != nil {
+		s.runExports = runExports
 	}
-	return marshalFields(m), runExports, nil
+	if changed {
+		s.json = mustMarshal(m)
+	}
+	return own, s, err
 }
 
-// decodeObject reads a JSON object and keeps numbers as they are written.
-func decodeObject(raw json.RawMessage) (map[string]any, error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var m map[string]any
-	if err := d.Decode(&m); err != nil {
-		return nil, err
-	}
-	if m == nil {
-		return nil, fmt.Errorf("record is %.20q, not an object", raw)
-	}
-	return m, nil
-}
-
-// appendEntry appends a member of an object, or for a nil value an element of a
-// list, behind a comma if it is not the first.
-func appendEntry(b []byte, key string, value []byte) []byte {
+// appendKey appends a file name in quotes, behind a comma if it is not the first.
+func appendKey(b []byte, filename string) []byte {
 	if len(b) > 0 {
 		b = append(b, ',')
 	}
-	b = append(b, mustMarshal(key)...)
-	if value != nil {
-		b = append(append(b, ':'), value...)
-	}
-	return b
+	return append(b, mustMarshal(filename)...)
 }
 
-func compact(raw json.RawMessage) []byte {
-	var b bytes.Buffer
-	if json.Compact(&b, raw) != nil {
+func compact(raw json.RawMessage) json.RawMessage {
+	if bytes.IndexAny(raw, " \t\r\n") < 0 {
 		return raw
 	}
+	var b bytes.Buffer
+	_ = json.Compact(&b, raw) // valid
 	return b.Bytes()
 }
 
-// encodeShard writes a shard (CEP 16): one zstd frame that states its size, which
-// older conda needs.
-func encodeShard(maps [secRemoved][]shardRecord, removed []string) []byte {
+// encodeShard writes a shard (CEP 16) as one zstd frame.
+func encodeShard(maps [secRemoved][]shown, removed []string) []byte {
 	b := msgp.AppendMapHeader(make([]byte, 0, 4096), 3)
-	b = appendShardMap(msgp.AppendString(b, "packages"), maps[secBz2])
-	b = appendShardMap(msgp.AppendString(b, "packages.conda"), maps[secConda])
+	for sec, key := range []string{secBz2: "packages", secConda: "packages.conda"} {
+		b = msgp.AppendMapHeader(msgp.AppendString(b, key), uint32(len(maps[sec])))
+		for _, r := range maps[sec] {
+			b = appendRecord(msgp.AppendString(b, r.filename), r.json, r.runExports)
+		}
+	}
 	b = msgp.AppendArrayHeader(msgp.AppendString(b, "removed"), uint32(len(removed)))
 	for _, fn := range removed {
 		b = msgp.AppendString(b, fn)
@@ -170,17 +141,5 @@ func encodeShard(maps [secRemoved][]shardRecord, removed []string) []byte {
 	return shardEncoder().EncodeAll(b, make([]byte, 0, len(b)/3+64))
 }
 
-func appendShardMap(b []byte, records []shardRecord) []byte {
-	b = msgp.AppendMapHeader(b, uint32(len(records)))
-	for _, r := range records {
-		b = msgp.AppendString(b, r.key)
-		b = appendObject(b, r.record, true)
-	}
-	return b
-}
-
 // newShard names a shard by its bytes.
 func newShard(data []byte) *shard { return &shard{hash: sha256.Sum256(data), data: data} }
-
-// shardEncoder writes frames that hold their whole content in one window.
-var shardEncoder = onceEncoder(zstd.SpeedBetterCompression)

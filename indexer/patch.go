@@ -184,11 +184,8 @@ func (p *instructions) touches(fn string) bool {
 	return ok && p.Packages[stem+extBz2] != nil
 }
 
-// marshalFields writes an object canonically: keys in code point order, raw UTF-8,
-// no white space.
-func marshalFields(m fields) json.RawMessage { return mustMarshal(m) }
-
-// mustMarshal is for values that always have a JSON form.
+// mustMarshal writes JSON canonically: keys in code point order, raw UTF-8, no white
+// space. It is for values that always have a JSON form.
 func mustMarshal(v any) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
