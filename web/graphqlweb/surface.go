@@ -45,7 +45,7 @@ type Surface struct {
 func New(env *web.Env) *Surface {
 	s := &Surface{env: env}
 	s.schema = graphql.MustParseSchema(schemaSource, &root{env.Gateway},
-		graphql.UseStringDescriptions(), graphql.MaxDepth(maxDepth), graphql.MaxQueryLength(maxQuery),
+		graphql.UseStringDescriptions(), graphql.UseFieldResolvers(), graphql.MaxDepth(maxDepth), graphql.MaxQueryLength(maxQuery),
 		graphql.MaxSelections(maxSelections), graphql.OverlapValidationLimit(maxOverlaps), graphql.MaxParallelism(parallel))
 	s.router = web.NewRouter([]web.Route{
 		{Method: "POST", Pattern: "/api/graphql", Permission: "", Handler: s.query},

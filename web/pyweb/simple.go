@@ -29,15 +29,20 @@ func (s *Surface) index(w http.ResponseWriter, r *http.Request, p web.Params) {
 	if !ok {
 		return
 	}
-	page, names, err := s.env.Gateway.PyIndex(c)
-	if _, keygen := p["account"]; err == nil && names == 0 && c.Token == "" && !keygen {
-		err = s.env.Gateway.Authorize(c, authz.PackageRead, &authz.Resource{Engine: "pypi"})
-	}
+	page, err := s.indexFor(c, p)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.page(w, r, page, time.Time{}, cachePage)
+}
+
+func (s *Surface) indexFor(c *gateway.Caller, p web.Params) (*python.Rendered, error) {
+	page, names, err := s.env.Gateway.PyIndex(c)
+	if _, keygen := p["account"]; err == nil && names == 0 && c.Token == "" && !keygen {
+		err = s.env.Gateway.Authorize(c, authz.PackageRead, &authz.Resource{Engine: "pypi"})
+	}
+	return page, err
 }
 
 // project serves a name's page: its own, or the upstream's.
@@ -103,20 +108,23 @@ func format(r *http.Request) []string {
 	return r.URL.Query()["format"]
 }
 
-// addSlash redirects to the URL that ends in a slash, once the caller was found to
-// be somebody: nobody learns from a redirect what a 401 would not say.
+// addSlash redirects to the URL that ends in a slash, for callers whom that would
+// serve: nobody learns from a redirect what a refusal would not say.
 func (s *Surface) addSlash(w http.ResponseWriter, r *http.Request, p web.Params) {
 	c, ok := s.caller(w, r, p)
 	if !ok {
 		return
 	}
-	if err := s.env.Gateway.Identify(c); err != nil {
+	to, name := "simple/", python.Normalise(p["name"])
+	var err error
+	if name == "" {
+		_, err = s.indexFor(c, p)
+	} else {
+		to, err = name+"/", s.env.Gateway.MayReadPython(c, name)
+	}
+	if err != nil {
 		s.fail(w, r, err)
 		return
-	}
-	to := "simple/"
-	if name := p["name"]; name != "" {
-		to = python.Normalise(name) + "/"
 	}
 	redirect(w, r, to)
 }
