@@ -246,6 +246,25 @@ func TestNegativeCache(t *testing.T) {
 	e.page("new")
 }
 
+// An upload that ends while the upstream is still being asked is not forgotten by
+// its answer.
+func TestForgetWhileAsking(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	arrived, release := e.up.Hold("/simple/new/")
+	done := make(chan error)
+	go func() { _, err := e.Page(ctx, "new", Proxy); done <- err }()
+	<-arrived
+	e.Forget("new")
+	release()
+	wantKind(t, "first", <-done, NotFound)
+	_, err := e.Page(ctx, "new", Proxy)
+	wantKind(t, "second", err, NotFound)
+	if n := e.up.Count("/simple/new/"); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
 // A project that left the upstream is gone, but its cached files are not.
 func TestDisappearedProject(t *testing.T) {
 	t.Parallel()
