@@ -45,11 +45,12 @@ type Gateway struct {
 	passGate  sync.RWMutex                  // held while pass is replaced
 	oidc      atomic.Pointer[oidc.Verifier] // nil: no trusted publisher
 
-	counters Counters
-	refusals *rate.Limiter
-	minting  sync.Mutex             // one public key is looked for and minted at a time
-	sweep    sync.RWMutex           // held for reading from a blob's commit to its row
-	unnamed  map[[32]byte]time.Time // bytes without a row, and since when; of housekeeping
+	inspecting chan struct{} // holds a token for each archive that is being read
+	counters   Counters
+	refusals   *rate.Limiter
+	minting    sync.Mutex             // one public key is looked for and minted at a time
+	sweep      sync.RWMutex           // held for reading from a blob's commit to its row
+	unnamed    map[[32]byte]time.Time // bytes without a row, and since when; of housekeeping
 
 	ready  atomic.Bool
 	leases leases
@@ -66,7 +67,8 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	}
 	g := &Gateway{dir: newDirectory(), ring: authz.NewRing(), files: newFileCache[FileInfo](fileCacheSize),
 		py: newPyDirectory(), pyFiles: newFileCache[PyFileInfo](pyFileCacheSize), pyIndexes: newIndexPages(),
-		refusals: rate.NewLimiter(refusalSample, refusalSample),
+		inspecting: make(chan struct{}, maxInspections),
+		refusals:   rate.NewLimiter(refusalSample, refusalSample),
 	}
 	g.cfg.Store(&cfg)
 	g.log = zap.New(&liveCore{g: g})

@@ -193,7 +193,7 @@ func (g *Gateway) stageOne(ctx context.Context, ch *Channel, f *importFile) erro
 		}
 		return Errorf(http.StatusConflict, "the channel has it with other bytes (SHA-256 %x, not %x)", old.SHA256, f.staged.SHA256)
 	}
-	f.info, err = conda.Inspect(f.staged.File(), f.staged.Size, f.name, f.subdir, g.conf().Now(), g.conf().Conda)
+	f.info, err = g.inspectConda(ctx, f.staged, f.name, f.subdir)
 	return err
 }
 

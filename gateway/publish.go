@@ -95,7 +95,7 @@ func (g *Gateway) StageUpload(ctx context.Context, u *Upload, body io.Reader) (*
 // every index of the subdir has it, and a power cut cannot take it back.
 func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged *blob.Staged, attestation []byte) (*Published, error) {
 	started := time.Now()
-	info, err := conda.Inspect(staged.File(), staged.Size, u.Filename, u.Subdir, g.conf().Now(), g.conf().Conda)
+	info, err := g.inspectConda(ctx, staged, u.Filename, u.Subdir)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +151,21 @@ func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged
 		g.counters.UploadBytes.Add(staged.Size)
 	}
 	return pub, nil
+}
+
+// maxInspections bounds how many archives are read at once: each may ask for a
+// window of [conda.Limits.MaxWindow] bytes.
+const maxInspections = 4
+
+// inspectConda reads a staged archive once it is its turn.
+func (g *Gateway) inspectConda(ctx context.Context, staged *blob.Staged, filename, subdir string) (*conda.Info, error) {
+	select {
+	case g.inspecting <- struct{}{}:
+		defer func() { <-g.inspecting }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return conda.Inspect(staged.File(), staged.Size, filename, subdir, g.conf().Now(), g.conf().Conda)
 }
 
 // newPackage is the row of an inspected, staged package; the time of first

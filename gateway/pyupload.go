@@ -73,7 +73,7 @@ func (g *Gateway) PublishPython(ctx context.Context, c *Caller, u *PyUpload, sta
 		return nil, err
 	}
 	started := time.Now()
-	dist, err := python.Inspect(staged.File(), staged.Size, u.Filename, g.conf().Python)
+	dist, err := g.inspectPython(ctx, staged, u.Filename)
 	if err != nil {
 		return nil, badPython(err)
 	}
@@ -128,6 +128,17 @@ func (g *Gateway) PublishPython(ctx context.Context, c *Caller, u *PyUpload, sta
 		g.counters.UploadBytes.Add(staged.Size)
 	}
 	return pub, nil
+}
+
+// inspectPython reads a staged archive once it is its turn.
+func (g *Gateway) inspectPython(ctx context.Context, staged *blob.Staged, filename string) (*python.Dist, error) {
+	select {
+	case g.inspecting <- struct{}{}:
+		defer func() { <-g.inspecting }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return python.Inspect(staged.File(), staged.Size, filename, g.conf().Python)
 }
 
 // authorizePyUpload decides on an upload into a project by its normalised name.
