@@ -61,8 +61,12 @@ func AsError(err error) (e *Error, ok bool) {
 		return Errorf(http.StatusNotFound, "%s", err.Error()), true
 	case errors.Is(err, catalog.ErrExists), errors.Is(err, catalog.ErrConflict):
 		return Errorf(http.StatusConflict, "%s", err.Error()), true
-	case errors.Is(err, catalog.ErrReadOnly):
-		return Errorf(http.StatusServiceUnavailable, "the catalog is read-only after a disk error: restart the gateway once the disk is well"), true
+	case errors.Is(err, blob.ErrFull), errors.Is(err, catalog.ErrFull):
+		return Errorf(http.StatusInsufficientStorage, "the gateway's disk is full: nothing was changed, try again when there is room"), true
+	case errors.Is(err, catalog.ErrReadOnly), errors.Is(err, blob.ErrFailed):
+		return Errorf(http.StatusServiceUnavailable, "the gateway writes nothing since its disk failed: restart it once the disk is well"), true
+	case errors.Is(err, catalog.ErrClosed), errors.Is(err, errCatalogBehind):
+		return Errorf(http.StatusServiceUnavailable, "the gateway is closing: try again in a moment"), true
 	}
 	return &Error{Status: http.StatusInternalServerError, Message: "an internal error happened; the gateway's log has it under this request's id"}, false
 }
