@@ -66,8 +66,8 @@ func Render(p *Page) *Rendered {
 }
 
 // With returns the page after a change. Only the segments that the change
-// touches are encoded again. It is meant for pages that were rendered without
-// Versions, whose versions follow from their files.
+// touches are encoded again. Where the page states Versions of its own, those of
+// new files join them and none leaves.
 func (r *Rendered) With(u Update) *Rendered {
 	next := &Rendered{page: r.page, files: slices.Clone(r.files)}
 	if u.Status != nil {
@@ -91,6 +91,7 @@ func (r *Rendered) With(u Update) *Rendered {
 		at, _ := slices.BinarySearchFunc(next.files, e, compareEntries)
 		next.files = slices.Insert(next.files, at, e)
 	}
+	next.page.Versions = covering(r.page.Versions, next.files)
 	next.build(r)
 	return next
 }

@@ -273,6 +273,15 @@ func TestVersionsAreUniqueAndCoverTheFiles(t *testing.T) {
 	}
 }
 
+// The same holds after a change.
+func TestWithCoversNewFiles(t *testing.T) {
+	t.Parallel()
+	r := Render(&Page{Name: "ours", Versions: []string{"0.5"}}).With(Update{Put: []File{{Filename: "ours-1.0.tar.gz"}}})
+	if got := plain(t, r, JSON); !strings.Contains(got, `"versions":["0.5","1.0"]`) {
+		t.Errorf("page is %s", got)
+	}
+}
+
 func TestFilterDropsVersionsWithoutFiles(t *testing.T) {
 	t.Parallel()
 	page := &Page{Name: "ours", Versions: []string{"0.5", "1.0", "v2.0", "3.0"}, Files: []File{
