@@ -1,5 +1,5 @@
 # Every target works on a fresh clone with Go, a C compiler (for the race
-# detector) and Python 3.9 or newer (for the clients that the tests run).
+# detector) and Python 3.11 or newer (for the clients that the tests run).
 
 # The flags are xcaddy's own, so that `go build`, `go test` and xcaddy share one
 # build cache instead of compiling Caddy once each.
@@ -12,7 +12,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit e2e lint bench fuzz xcaddy venv clean
+.PHONY: help build run test unit e2e race lint bench fuzz xcaddy venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,12 @@ test: build unit e2e ## Run every test, real clients included
 unit: ## Run the tests that need no client, with the race detector
 	CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v /tests)
 
-e2e: build venv ## Run the tests that drive bin/fairway with real clients
-	FAIRWAY_BIN=$(CURDIR)/bin/fairway FAIRWAY_VENV=$(CURDIR)/.cache/venv go test -timeout 30m ./tests/...
+e2e: build race venv ## Run the tests that drive bin/fairway with real clients
+	FAIRWAY_BIN=$(CURDIR)/bin/fairway FAIRWAY_RACE_BIN=$(CURDIR)/.cache/bin/fairway-race FAIRWAY_VENV=$(CURDIR)/.cache/venv \
+		go test -count 1 -parallel 4 -timeout 20m ./tests/...
+
+race: ## Build the gateway with the race detector, for the tests
+	CGO_ENABLED=1 go build -race -o .cache/bin/fairway-race ./cmd/fairway
 
 venv: ## Install the clients that the tests run into .cache/venv
 	@./tests/venv.sh

@@ -337,7 +337,7 @@ func TestHostileNames(t *testing.T) {
 	_, data := condatest.Build(condatest.Spec{Name: "x"})
 	for _, name := range []string{
 		"../x-1.0-0.conda", "/x-1.0-0.conda", `..\x-1.0-0.conda`, "x-1.0-0.conda/..", ".conda", "-1.0-0.conda", "x--0.conda", "x-1.0-.conda", "x.conda",
-		"x-1.0-0.conda ", "x-1.0-0.conda.exe", "X-1.0-0.conda", "x\u200b-1.0-0.conda", "x-1.0-0．conda", "x\u2215y-1.0-0.conda", "\u202ex-1.0-0.conda",
+		"x-1.0-0.conda%20", "x-1.0-0.conda.exe", "X-1.0-0.conda", "x\u200b-1.0-0.conda", "x-1.0-0．conda", "x\u2215y-1.0-0.conda", "\u202ex-1.0-0.conda",
 		"x-1.0-0\".conda", "x-1.0-0;.conda", "x-1.0-0.tar.bz2", "x-1.0-0.CONDA", strings.Repeat("x", 300) + "-1.0-0.conda", "con-1.0-0.conda", "x-1..0-0.conda",
 	} {
 		q := harness.UploadRequest(key, "team", name, data)

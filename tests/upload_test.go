@@ -108,12 +108,10 @@ func TestUploadDialects(t *testing.T) {
 	t.Parallel()
 	g := harness.Start(t, harness.Options{})
 	key := g.Key("admin")
-	g.Channel("team")
-	g.Channel("org/deep/team")
 
-	type upload func(t *testing.T, file string, data []byte)
-	client := func(backend, channel string) upload {
-		return func(t *testing.T, file string, data []byte) {
+	type upload func(t *testing.T, channel, file string, data []byte)
+	client := func(backend string) upload {
+		return func(t *testing.T, channel, file string, data []byte) {
 			var out struct{ Error string }
 			harness.Python(t, "conda", "upload_packages.py", map[string]any{
 				"backend": backend, "files": []string{write(t, file, data)}, "url": g.URL, "channel": channel, "key": key,
@@ -123,47 +121,52 @@ func TestUploadDialects(t *testing.T) {
 			}
 		}
 	}
-	created := func(q func(file string, data []byte) harness.Request) upload {
-		return func(t *testing.T, file string, data []byte) {
-			g.Expect(t, http.StatusCreated, q(file, data))
+	created := func(q func(channel, file string, data []byte) harness.Request) upload {
+		return func(t *testing.T, channel, file string, data []byte) {
+			g.Expect(t, http.StatusCreated, q(channel, file, data))
 		}
 	}
 	for name, c := range map[string]struct {
 		channel string
 		send    upload
 	}{
-		"curl raw body": {"team", func(t *testing.T, file string, data []byte) {
-			if status, body := curlRaw(t, g, key, "team", file, data); status != "201" {
+		"curl raw body": {"a", func(t *testing.T, channel, file string, data []byte) {
+			if status, body := curlRaw(t, g, key, channel, file, data); status != "201" {
 				t.Fatal(status, body)
 			}
 		}},
-		"curl multipart": {"team", func(t *testing.T, file string, data []byte) {
+		"curl multipart": {"b", func(t *testing.T, channel, file string, data []byte) {
 			status, body := curl(t, "-H", "Authorization: Bearer "+key, "-F",
-				"file=@"+write(t, file, data)+`;type=application/octet-stream;headers="X-File-SHA256: `+sha(data)+`"`, g.URL+"/api/v1/upload/team")
+				"file=@"+write(t, file, data)+`;type=application/octet-stream;headers="X-File-SHA256: `+sha(data)+`"`, g.URL+"/api/v1/upload/"+channel)
 			if status != "201" {
 				t.Fatal(status, body)
 			}
 		}},
-		"rattler-build upload prefix":               {"team", client("prefix", "team")},
-		"rattler-build upload prefix, deep channel": {"org/deep/team", client("prefix", "org/deep/team")},
-		"rattler-build upload quetz":                {"team", client("quetz", "team")},
-		"rattler-build upload artifactory":          {"team", client("artifactory", "team")},
-		"raw body into a channel of three segments": {"org/deep/team", created(func(f string, d []byte) harness.Request { return harness.UploadRequest(key, "org/deep/team", f, d) })},
-		"quetz by hand, with X-API-Key and a digest": {"team", created(func(f string, d []byte) harness.Request {
-			return harness.Request{Method: "POST", Path: "/api/channels/team/upload/" + f + "?force=false&sha256=" + sha(d), Body: d, Header: map[string]string{"X-API-Key": key}}
+		"rattler-build upload prefix":               {"c", client("prefix")},
+		"rattler-build upload prefix, deep channel": {"org/deep/d", client("prefix")},
+		"rattler-build upload quetz":                {"e", client("quetz")},
+		"rattler-build upload artifactory":          {"f", client("artifactory")},
+		"raw body into a channel of three segments": {"org/deep/g", created(func(channel, file string, data []byte) harness.Request {
+			return harness.UploadRequest(key, channel, file, data)
 		})},
-		"artifactory by hand, Basic": {"team", created(func(f string, d []byte) harness.Request {
-			return harness.Request{Method: "PUT", Path: "/team/noarch/" + f, Body: d, Header: map[string]string{"Authorization": basic("u", key)}}
+		"quetz by hand, with X-API-Key and a digest": {"h", created(func(channel, file string, data []byte) harness.Request {
+			return harness.Request{
+				Method: "POST", Path: "/api/channels/" + channel + "/upload/" + file + "?force=false&sha256=" + sha(data), Body: data,
+				Header: map[string]string{"X-API-Key": key},
+			}
+		})},
+		"artifactory by hand, Basic": {"i", created(func(channel, file string, data []byte) harness.Request {
+			return harness.Request{Method: "PUT", Path: "/" + channel + "/noarch/" + file, Body: data, Header: map[string]string{"Authorization": basic("u", key)}}
 		})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pkg := "p" + sha([]byte(name))[:8]
-			file, data := condatest.Build(condatest.Spec{Name: pkg, About: map[string]any{"summary": name}}) // rattler-build wants an about.json
-			c.send(t, file, data)
-			records := g.Subdir(key, c.channel, "noarch").View(t)
+			g.Channel(c.channel)
+			file, data := condatest.Build(condatest.Spec{Name: "app", About: map[string]any{"summary": name}}) // rattler-build wants an about.json
+			c.send(t, c.channel, file, data)
+			records := listed(t, g.Subdir(key, c.channel, "noarch"), file)
 			if records[file]["sha256"] != sha(data) {
-				t.Errorf("%s is not in the index right after its upload", file)
+				t.Errorf("the index has %s with another SHA-256", file)
 			}
 			got := g.Expect(t, 200, harness.Request{Path: "/" + c.channel + "/noarch/" + file, Key: key})
 			if !bytes.Equal(got.Body, data) {
