@@ -104,7 +104,7 @@ func TestPermissionsByName(t *testing.T) {
 	if m, err := ParseMask(nil); m != 0 || err != nil || m.Names() == nil {
 		t.Errorf("no names are %v, %v: the set that grants nothing is expected", m, err)
 	}
-	if got := Perm(200).String(); got != "permission(200)" || Mask(everything).Has(200) {
+	if got := Perm(200).String(); got != "permission(200)" || everything.Has(200) {
 		t.Errorf("an unknown permission is %s", got)
 	}
 }

@@ -79,7 +79,7 @@ func (s *Store) Verify(ctx context.Context, sha [32]byte) error {
 		size += int64(len(c.data))
 		_, _ = h.Write(c.data) // never fails
 	}
-	if err != io.EOF {
+	if err != io.EOF { //nolint:errorlint // a wrapped EOF is no end of a stream
 		return fmt.Errorf("reading blob %x after %d bytes: %w", sha, size, err)
 	}
 	if got := [32]byte(h.Sum(nil)); got != sha {

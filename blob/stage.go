@@ -70,7 +70,7 @@ func copyTo(ctx context.Context, f *os.File, d *digester, r io.Reader, limit int
 		switch {
 		case size > limit:
 			err = fmt.Errorf("%w: the limit is %d", ErrTooLarge, limit)
-		case end != nil && end != io.EOF: // a wrapped EOF is no end of a stream
+		case end != nil && end != io.EOF: //nolint:errorlint // a wrapped EOF is no end of a stream
 			err = fmt.Errorf("reading the stream after %d bytes: %w", size, end)
 		case len(c.data) > 0:
 			d.write(c)

@@ -155,7 +155,7 @@ func sameBytes(a, b *os.File, size int64) bool {
 			return false
 		}
 		if ea != nil {
-			return ea == io.EOF
+			return ea == io.EOF //nolint:errorlint // a wrapped EOF is no end of a stream
 		}
 	}
 }

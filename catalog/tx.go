@@ -181,7 +181,7 @@ func (tx *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	if tx.done {
 		return nil, ErrTxDone
 	}
-	stmt, err := tx.w.prepare(query)
+	stmt, err := tx.w.prepare(query) //nolint:sqlclosecheck // kept, and closed with the writer
 	if err != nil {
 		return nil, tx.w.note(err)
 	}

@@ -326,7 +326,7 @@ func (w *writer) prepare(query string) (*sql.Stmt, error) {
 }
 
 func (w *writer) exec(query string, args ...any) (sql.Result, error) {
-	stmt, err := w.prepare(query)
+	stmt, err := w.prepare(query) //nolint:sqlclosecheck // kept, and closed with the writer
 	if err != nil {
 		return nil, w.note(err)
 	}

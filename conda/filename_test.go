@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairwayhq/fairway/conda"
 	"pgregory.net/rapid"
+
+	"github.com/fairwayhq/fairway/conda"
 )
 
 func TestParseFilename(t *testing.T) {

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/fairwayhq/fairway/conda"
 	"github.com/fairwayhq/fairway/conda/condatest"
-	"github.com/klauspost/compress/zstd"
 )
 
 // with makes a package whose content has further entries, in both formats.

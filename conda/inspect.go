@@ -158,7 +158,7 @@ func (p *inspection) walk(r io.Reader, place func(path string, kind byte) error)
 	}()
 	for archive := tar.NewReader(r); ; {
 		h, err := archive.Next()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // a wrapped EOF is no end of a stream
 			return drain(r)
 		}
 		if err != nil {

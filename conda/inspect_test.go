@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fairwayhq/fairway/conda"
 	"github.com/fairwayhq/fairway/conda/condatest"
-	"github.com/google/go-cmp/cmp"
 )
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fairwayhq/fairway/conda"
 	"pgregory.net/rapid"
+
+	"github.com/fairwayhq/fairway/conda"
 )
 
 func version(t interface {

@@ -116,7 +116,7 @@ func (f *fill) download(ctx context.Context) error {
 		return err
 	}
 	sum := sha256.New()
-	check, want := hash.Hash(sum), f.file.Hashes["sha256"]
+	check, want := sum, f.file.Hashes["sha256"]
 	digest := io.Writer(sum)
 	if want == "" {
 		if check, want = checkOf(f.file.Hashes); want != "" {
@@ -166,7 +166,7 @@ func (f *fill) begin(resp *http.Response) error {
 // copyAll moves the body to the disk, asking for the rest when it breaks off.
 func (f *fill) copyAll(ctx context.Context, resp *http.Response, digest io.Writer) error {
 	buf := make([]byte, chunk)
-	body, validator := io.ReadCloser(resp.Body), resp.Header.Get("ETag")
+	body, validator := resp.Body, resp.Header.Get("ETag")
 	defer func() {
 		if body != nil {
 			_ = body.Close()

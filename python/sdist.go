@@ -111,7 +111,7 @@ func walkTar(r io.Reader, name Filename, lim Limits) (raw []byte, err error) {
 	members := newTarMembers()
 	for count := 0; ; count++ {
 		h, err := t.Next()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // a wrapped EOF is no end of a stream
 			break
 		}
 		if err != nil {

@@ -47,8 +47,8 @@ func Deflate(raw []byte) Deflated {
 	b.Grow(len(raw)/3 + 64)
 	w := deflaters.Get().(*flate.Writer)
 	w.Reset(&b)
-	w.Write(raw) // a bytes.Buffer takes everything
-	w.Flush()
+	_, _ = w.Write(raw) // a bytes.Buffer takes everything
+	_ = w.Flush()
 	deflaters.Put(w)
 	d.Data = bytes.Clone(b.Bytes())
 	return d

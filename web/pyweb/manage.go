@@ -140,7 +140,8 @@ func (s *Surface) setYank(w http.ResponseWriter, r *http.Request, p web.Params, 
 		if (in.Version == "") == (in.File == "") {
 			return nil, gateway.Errorf(http.StatusBadRequest, "the body names %s: either 'version' or 'file' is expected", bothOrNeither(in.Version))
 		}
-		files, err := 1, error(nil)
+		var err error
+		files := 1
 		if in.File != "" {
 			err = s.env.Gateway.YankPyFile(r.Context(), c, p["name"], in.File, yank, in.Reason)
 		} else {

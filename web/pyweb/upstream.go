@@ -92,7 +92,7 @@ func (s *Surface) upstreamFile(w http.ResponseWriter, r *http.Request, p web.Par
 		s.fail(w, r, err)
 		return
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	content := web.Content{
 		Type: "application/octet-stream", ETag: f.ETag, CacheControl: cacheFile, Modified: f.Modified, Size: f.Size,
 	}
