@@ -72,10 +72,14 @@ func (s *Set) OpenChannel(ctx context.Context, name string, subdirs []string) er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := maps.Clone(*s.channels.Load())
-	if _, open := next[name]; !open {
-		next[name] = ch
-		s.channels.Store(&next)
+	if _, open := next[name]; open { // by someone else, meanwhile
+		for _, d := range all {
+			d.dropped.Store(true)
+		}
+		return nil
 	}
+	next[name] = ch
+	s.channels.Store(&next)
 	return nil
 }
 
