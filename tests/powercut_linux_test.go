@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/fairwayhq/fairway/conda/condatest"
 	"github.com/fairwayhq/fairway/tests/harness"
 )
 
@@ -25,7 +27,7 @@ const (
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	const cuts = 4
-	disk, err := newDisk(t)
+	disk, err := newDisk(t, 256<<20)
 	if err != nil {
 		fmt.Printf("the power cut is not shown here: %v (root, loop devices and mkfs.ext4 are needed)\n", err)
 		return
@@ -58,10 +60,31 @@ func TestPowerCut(t *testing.T) {
 	g.Stop()
 }
 
+// A package that the disk has no room for is refused as such; what fits goes on
+// being taken.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	disk, err := newDisk(t, 64<<20)
+	if err != nil {
+		fmt.Printf("a full disk is not shown here: %v (root, loop devices and mkfs.ext4 are needed)\n", err)
+		return
+	}
+	g := harness.Start(t, harness.Options{Data: filepath.Join(disk.dir, "data")})
+	key := g.Key("admin")
+	g.Channel("team")
+	large, data := condatest.Build(condatest.Spec{Name: "large", Files: map[string]string{"data": noise(80 << 20)}})
+	checkSentence(t, g.Expect(t, http.StatusInsufficientStorage, harness.UploadRequest(key, "team", large, data)))
+	g.Expect(t, 200, harness.Request{Path: "/-/readyz"})
+	small, _ := g.Publish(key, "team", condatest.Spec{Name: "small"})
+	listed(t, g.Subdir(key, "team", "noarch"), small)
+	noTemporaryFiles(t, g.Data)
+	g.Stop()
+}
+
 // disk is an ext4 file system in a file.
 type disk struct{ image, dir string }
 
-func newDisk(t *testing.T) (*disk, error) {
+func newDisk(t *testing.T, size int64) (*disk, error) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("the tests do not run as root")
@@ -73,7 +96,7 @@ func newDisk(t *testing.T) (*disk, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := f.Truncate(256 << 20); err != nil {
+	if err := f.Truncate(size); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(d.dir, 0o755); err != nil {

@@ -2,8 +2,10 @@ package tests
 
 import (
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,21 +16,15 @@ import (
 	"github.com/fairwayhq/fairway/tests/harness"
 )
 
-// Indexes are a function of the catalog: whatever becomes of the derived cache,
-// the same bytes are served under the same ETags.
+// Indexes are a function of the catalog: after any sequence of changes, and
+// whatever becomes of the derived cache, the same bytes are served under the same
+// ETags.
 func TestDerivedCacheIsOnlyACache(t *testing.T) {
 	t.Parallel()
 	g := harness.Start(t, harness.Options{})
 	key := g.Key("admin")
 	g.Channel("team")
-	for i := range 40 {
-		file, _ := g.Publish(key, "team", condatest.Spec{
-			Name: "pkg" + strconv.Itoa(i%13), Version: strconv.Itoa(i), TarBz2: i%3 == 0, RunExports: map[string]any{"weak": []string{"x"}},
-		})
-		if i%7 == 3 { // what a rebuild never sees
-			g.Expect(t, 200, harness.Request{Method: "DELETE", Path: "/api/v1/delete/team/noarch/" + file, Key: key})
-		}
-	}
+	changeAtRandom(t, g, key, 150)
 	want := snapshot(t, g, key)
 	derived := filepath.Join(g.Data, "derived")
 
@@ -46,6 +42,52 @@ func TestDerivedCacheIsOnlyACache(t *testing.T) {
 			t.Fatalf("after the derived cache was %s (-before +after):\n%s", name, diff)
 		}
 		g.Subdir(key, "team", "noarch").View(t)
+	}
+}
+
+// changeAtRandom publishes, replaces, deletes, yanks, unyanks and patches.
+func changeAtRandom(t *testing.T, g *harness.Gateway, key string, changes int) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(5, 6))
+	specs := map[string]condatest.Spec{} // by file name
+	var files []string
+	do := func(method, verb, file string, body string) {
+		g.Expect(t, 200, harness.Request{Method: method, Path: "/api/v1/" + verb + "/team/noarch/" + file, Key: key, Body: []byte(body)})
+	}
+	for i := range changes {
+		op := random.IntN(10)
+		if len(files) < 10 {
+			op = 0
+		}
+		switch op {
+		case 0, 1, 2, 3, 4:
+			s := condatest.Spec{Name: "pkg" + strconv.Itoa(random.IntN(13)), Version: strconv.Itoa(i), TarBz2: i%3 == 0}
+			if i%4 == 0 {
+				s.RunExports = map[string]any{"weak": []string{"x"}}
+			}
+			file, _ := g.Publish(key, "team", s)
+			specs[file], files = s, append(files, file)
+		case 5:
+			s := specs[files[random.IntN(len(files))]]
+			s.License = "other " + strconv.Itoa(i)
+			file, data := condatest.Build(s)
+			q := harness.UploadRequest(key, "team", file, data)
+			q.Path += "?force=true"
+			g.Expect(t, 201, q)
+		case 6:
+			at := random.IntN(len(files))
+			do("DELETE", "delete", files[at], "")
+			files = slices.Delete(files, at, at+1)
+		case 7:
+			do("POST", "yank", files[random.IntN(len(files))], `{"reason":"try"}`)
+		case 8:
+			do("POST", "unyank", files[random.IntN(len(files))], "")
+		case 9:
+			g.Expect(t, 200, harness.Request{
+				Method: "PUT", Path: "/api/v1/patch/team/noarch", Key: key,
+				Body: []byte(`{"patch_instructions_version":1,"packages":{},"packages.conda":{"` + files[0] + `":{"depends":["n` + strconv.Itoa(i) + `"]}},"revoke":[],"remove":["` + files[1] + `"]}`),
+			})
+		}
 	}
 }
 

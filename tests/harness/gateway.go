@@ -72,7 +72,6 @@ type Gateway struct {
 
 	mu      sync.Mutex
 	secrets []string
-	quiet   bool // crashes are what the test is about
 }
 
 // Root is the repository's folder.
