@@ -1,17 +1,13 @@
 // Package dashweb serves what is below /-/: health and readiness for machines, and
-// a page for people that says how to point their clients here.
+// a page for people that lists what they may read and says how to use it.
 package dashweb
 
 import (
-	_ "embed"
 	"net/http"
 
 	"github.com/fairwayhq/fairway/gateway"
 	"github.com/fairwayhq/fairway/web"
 )
-
-//go:embed home.html
-var home []byte
 
 // Surface is an http handler for paths below /-/.
 type Surface struct {
@@ -26,6 +22,7 @@ func New(env *web.Env) *Surface {
 		{Method: "GET", Pattern: "/-/healthz", Handler: s.health},
 		{Method: "GET", Pattern: "/-/readyz", Handler: s.ready},
 		{Method: "GET", Pattern: "/-/", Handler: s.home},
+		{Method: "GET", Pattern: "/-/login", Handler: s.login},
 	}, s.deny)
 	return s
 }
@@ -54,14 +51,6 @@ func (s *Surface) ready(w http.ResponseWriter, r *http.Request, _ web.Params) {
 	web.WriteJSON(w, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"ready"})
-}
-
-func (s *Surface) home(w http.ResponseWriter, r *http.Request, _ web.Params) {
-	web.HTMLHeaders(w.Header())
-	web.Serve(w, r, &web.Content{
-		Type: "text/html; charset=utf-8", ETag: web.ETagOf(home), Size: int64(len(home)), Body: web.Bytes(home),
-		CacheControl: "no-cache",
-	})
 }
 
 func (s *Surface) deny(w http.ResponseWriter, r *http.Request, status int, message string) {
