@@ -165,8 +165,8 @@ func (g *Gateway) stageBatch(ctx context.Context, ch *Channel, batch []*importFi
 	for _, f := range batch {
 		group.Go(func() error {
 			f.err = g.stageOne(ctx, ch, f)
-			if _, expected := AsError(f.err); f.err != nil && !expected {
-				return fmt.Errorf("importing %s: %w", f.path, f.err)
+			if e, expected := AsError(f.err); f.err != nil && (!expected || e.Status >= 500) {
+				return fmt.Errorf("importing %s: %w", f.path, f.err) // no fault of this file
 			}
 			return nil
 		})
