@@ -29,7 +29,7 @@ func NewSandbox(t testing.TB, env ...string) *Sandbox {
 		"XDG_CONFIG_HOME=" + filepath.Join(dir, ".config"), "XDG_DATA_HOME=" + filepath.Join(dir, ".local"), "NO_PROXY=*", "NO_COLOR=1",
 		"PYTHONDONTWRITEBYTECODE=1", "PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring", "CI=1",
 		"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "PIP_RETRIES=0", "PIP_CONFIG_FILE=/dev/null", "UV_PYTHON_DOWNLOADS=never",
-		"UV_NO_CONFIG=1", "UV_HTTP_RETRIES=0", "POETRY_KEYRING_ENABLED=false", "PDM_CHECK_UPDATE=0", "PDM_NO_SELF=1", "PDM_IGNORE_ACTIVE_VENV=0",
+		"UV_HTTP_RETRIES=0", "POETRY_KEYRING_ENABLED=false", "PDM_CHECK_UPDATE=0", "PDM_NO_SELF=1", "PDM_IGNORE_ACTIVE_VENV=0",
 	}}
 	s.env = append(s.env, env...)
 	return s
