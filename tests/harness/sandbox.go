@@ -96,3 +96,9 @@ func (s *Sandbox) Read(name string) string {
 	}
 	return string(raw)
 }
+
+// Interpreter is [Interpreter] of one of the environments.
+func (s *Sandbox) Interpreter(set string) string {
+	s.t.Helper()
+	return Interpreter(s.t, set)
+}
