@@ -72,6 +72,7 @@ type App struct {
 	log   *zap.Logger
 	cfg   gateway.Config // with placeholders resolved
 	state *shared
+	drain *drain
 }
 
 // CaddyModule implements [caddy.Module].
@@ -99,6 +100,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := a.announceFirstKey(); err != nil {
+		return err
+	}
+	if a.drain, err = newDrain(ctx); err != nil {
 		return err
 	}
 	return a.state.metrics.register(ctx.GetMetricsRegistry())

@@ -94,7 +94,11 @@ func (g *guard) decide(r *http.Request) (*authz.Key, error) {
 		return nil, &authz.Denied{Status: http.StatusUnauthorized, Reason: "no key came with the request: one is expected here"}
 	}
 	// What stands behind the guard belongs to nobody's project, so a key of any may
-	// pass; its scope is asked nothing, for no channel or package is named.
+	// pass. But it is no channel and no package: a key that is limited to some of
+	// those has no business here.
+	if !c.Key().Scope.All() {
+		return nil, &authz.Denied{Status: http.StatusForbidden, Reason: "this key is limited to a scope: one without is expected here"}
+	}
 	res := authz.Resource{Project: c.Key().Project, Visibility: authz.Licensed}
 	for _, p := range g.perms {
 		if err := g.env.Gateway.Authorize(c, p, &res); err != nil {

@@ -135,7 +135,7 @@ func TestExampleAdapts(t *testing.T) {
 	if err := caddy.StrictUnmarshalJSON(cfg.Apps.Fairway, app); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Admin.Listen != "127.0.0.1:2019" || cfg.Apps.HTTP.Servers["srv0"].Listen[0] != "127.0.0.1:8080" || app.Data != "./data" {
+	if cfg.Admin.Listen != "127.0.0.1:2019" || cfg.Apps.HTTP.Servers["srv0"].Listen[0] != "fairway/127.0.0.1:8080" || app.Data != "./data" {
 		t.Errorf("defaults differ: admin %s, listen %v, data %s", cfg.Admin.Listen, cfg.Apps.HTTP.Servers["srv0"].Listen, app.Data)
 	}
 	if want := []Upstream{{Name: "pypi"}}; !reflect.DeepEqual(app.PyPI.Upstreams, want) || app.PyPI.Mode != "proxy" {

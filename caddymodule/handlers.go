@@ -91,6 +91,7 @@ func (h *DashboardHandler) Provision(ctx caddy.Context) error {
 
 // part is what the handlers share: each serves some of one site.
 type part struct {
+	drain   *drain
 	gateway *gateway.Gateway
 	serve   func(http.ResponseWriter, *http.Request) bool
 }
@@ -102,7 +103,7 @@ func (p *part) open(ctx caddy.Context, choose func(*site.Site) func(http.Respons
 		return err
 	}
 	env := app.env(ctx.Logger())
-	p.gateway = env.Gateway
+	p.drain, p.gateway = app.drain, env.Gateway
 	p.serve = choose(site.New(env, app.siteOptions()))
 	return nil
 }
@@ -130,6 +131,9 @@ func (p *part) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return nil
 	}
 	defer release()
+	if p.drain.begun.Load() {
+		w.Header()["Connection"] = []string{"close"}
+	}
 	if p.serve(w, r) {
 		return nil
 	}

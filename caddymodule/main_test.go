@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func (s *server) caddyfile(c config) string {
 	}
 }
 http://:0 {
-	bind 127.0.0.1
+	bind fairway/127.0.0.1
 	` + c.body + `
 }
 `
@@ -83,6 +84,15 @@ func (s *server) load(c config) error {
 		return err
 	}
 	return caddy.Load(raw, true)
+}
+
+func loadJSON(raw string) error { return caddy.Load([]byte(raw), true) }
+
+// socketTransport sends requests to a socket.
+func socketTransport(path string) *http.Transport {
+	return &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
 }
 
 // url is where the running site listens.
@@ -188,4 +198,14 @@ func fromJSON[T any](t *testing.T, text string) (v T) {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return v
+}
+
+func writeFile(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -120,41 +120,23 @@ const (
 )
 
 // redact masks what has the shape of a key (sk- or pk- and 50 base62 characters,
-// the hyphen perhaps percent-encoded) and whatever stands in a /t/<key>/ path. It
-// returns b itself when there is nothing to mask; a mask is never of equal length.
+// the hyphen perhaps percent-encoded), Basic credentials, and whatever stands in a
+// /t/<key>/ path. It returns b itself when there is nothing to mask; a mask is
+// always shorter than what it covers.
 func redact(b []byte) []byte {
 	var out []byte
 	kept := 0 // everything before it is in out
-	for i := 0; i+1 < len(b); i++ {
+	for i := 0; i+2 < len(b); i++ {
 		var from, to int
-		switch {
-		case b[i+1] == 'k' && (b[i] == 's' || b[i] == 'p' || b[i] == 'S' || b[i] == 'P'):
-			body := i + 2
-			if bytes.HasPrefix(b[body:], []byte("-")) {
-				body++
-			} else if len(b) >= body+3 && bytes.EqualFold(b[body:body+3], []byte("%2d")) {
-				body += 3
-			} else {
-				continue
-			}
-			end := body
-			for end < len(b) && isBase62(b[end]) {
-				end++
-			}
-			if end-body < keyBody {
-				continue
-			}
-			from, to = body+shownOfKey, end
-		case b[i] == '/' && bytes.HasPrefix(b[i:], []byte("/t/")):
-			from = i + 3
-			to = from
-			for to < len(b) && b[to] != '/' && b[to] != '"' && b[to] != ' ' && b[to] != '?' && b[to] != '\\' {
-				to++
-			}
-			if to == len(b) || to-from <= len(mask) {
-				continue // too short to be a key, and no path goes on after it
-			}
-		default:
+		switch b[i] {
+		case 's', 'p', 'S', 'P':
+			from, to = findKey(b, i)
+		case '/':
+			from, to = findPathKey(b, i)
+		case 'b', 'B':
+			from, to = findBasic(b, i)
+		}
+		if to == 0 {
 			continue
 		}
 		out = append(append(out, b[kept:from]...), mask...)
@@ -164,6 +146,56 @@ func redact(b []byte) []byte {
 		return b
 	}
 	return append(out, b[kept:]...)
+}
+
+// findKey finds the secret part of a key that begins at i; to is 0 for none.
+func findKey(b []byte, i int) (from, to int) {
+	if b[i+1]|0x20 != 'k' {
+		return 0, 0
+	}
+	from = i + 2
+	switch {
+	case b[from] == '-':
+		from++
+	case len(b) >= from+3 && bytes.EqualFold(b[from:from+3], []byte("%2d")):
+		from += 3
+	default:
+		return 0, 0
+	}
+	for to = from; to < len(b) && isBase62(b[to]); to++ {
+	}
+	if to-from < keyBody {
+		return 0, 0
+	}
+	return from + shownOfKey, to
+}
+
+// findPathKey finds what stands where a path has a key.
+func findPathKey(b []byte, i int) (from, to int) {
+	if b[i+1] != 't' || b[i+2] != '/' {
+		return 0, 0
+	}
+	from = i + 3
+	for to = from; to < len(b) && !bytes.ContainsRune([]byte("/\"' ?\\,"), rune(b[to])); to++ {
+	}
+	if to-from <= len(mask) {
+		return 0, 0 // too short to be a key
+	}
+	return from, to
+}
+
+// findBasic finds a Basic credential (RFC 7617), which holds a key in base64.
+func findBasic(b []byte, i int) (from, to int) {
+	const scheme = "basic "
+	if from = i + len(scheme); from > len(b) || !bytes.EqualFold(b[i:from], []byte(scheme)) {
+		return 0, 0
+	}
+	for to = from; to < len(b) && (isBase62(b[to]) || b[to] == '+' || b[to] == '/' || b[to] == '='); to++ {
+	}
+	if to-from < keyBody {
+		return 0, 0 // the word in a text
+	}
+	return from, to
 }
 
 const mask = "****"

@@ -1,0 +1,317 @@
+package caddymodule
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairwayhq/fairway/conda/condatest"
+	"github.com/fairwayhq/fairway/gateway"
+)
+
+// A key is printed alone on stdout, works at once, and obeys every command about
+// it with the next request.
+func TestKeyCommands(t *testing.T) {
+	s := start(t, config{})
+	s.must("channel", "create", "main")
+	out, errs, err := cli("key", "create", "--name", "ci", "--role", "reader", "--channel", "ma*", "--expires", "24h", "--cidr", "127.0.0.0/8")
+	if err != nil || !regexp.MustCompile(`^sk-[0-9A-Za-z]{50}\n$`).MatchString(out) {
+		t.Fatalf("stdout %q, %v: the key alone is expected", out, err)
+	}
+	key := strings.TrimSpace(out)
+	if !strings.Contains(errs, "shown this once") || strings.Contains(errs, key) {
+		t.Errorf("stderr %q: a word for people, without the key, is expected", errs)
+	}
+	const path = "/main/noarch/repodata.json"
+	works := func(key string, want int) {
+		t.Helper()
+		if got := s.get(path, key).status; got != want {
+			t.Errorf("status %d: %d is expected", got, want)
+		}
+	}
+	works("", http.StatusUnauthorized)
+	works(key, http.StatusOK)
+
+	shown := fromJSON[keyView](t, s.must("key", "show", "ci", "--json"))
+	if shown.Policy != "reader" || !strings.HasPrefix(key, strings.TrimSuffix(shown.Mask, mask)) || shown.Value != "" ||
+		string(shown.Scope) == "" || shown.ExpiresAt == "" || len(shown.CIDRs) != 1 {
+		t.Errorf("shown %+v", shown)
+	}
+	if list := s.must("key", "list"); !strings.Contains(list, "ci") || strings.Contains(list, key) {
+		t.Errorf("list %q", list)
+	}
+	s.must("key", "disable", "ci")
+	works(key, http.StatusUnauthorized)
+	s.must("key", "enable", shown.ID)
+	works(key, http.StatusOK)
+	next := s.must("key", "rotate", "ci", "--grace", "1h")
+	works(key, http.StatusOK)
+	works(next, http.StatusOK)
+	last := s.must("key", "rotate", "ci")
+	works(next, http.StatusUnauthorized)
+	s.must("key", "delete", "ci")
+	works(last, http.StatusUnauthorized)
+	if keys := fromJSON[[]keyView](t, s.must("key", "list", "--json")); len(keys) != 0 {
+		t.Errorf("%d keys are left", len(keys))
+	}
+}
+
+// Every refusal is one sentence, and nothing is on stdout.
+func TestCommandsRefuse(t *testing.T) {
+	s := start(t, config{})
+	s.must("project", "create", "core")
+	s.must("key", "create", "--name", "taken", "--role", "reader")
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"key", "create", "--role", "reader"}, "--name"},
+		{[]string{"key", "create", "--name", "x"}, "--role"},
+		{[]string{"key", "create", "--name", "x", "--role", "king"}, `"king"`},
+		{[]string{"key", "create", "--name", "x", "--role", "reader", "--policy", "admin"}, "one of them"},
+		{[]string{"key", "create", "--name", "taken", "--role", "reader"}, `"taken"`},
+		{[]string{"key", "create", "--name", "x", "--role", "reader", "--expires", "soon"}, `"soon"`},
+		{[]string{"key", "create", "--name", "x", "--role", "reader", "--cidr", "10.0.0.0/99"}, "10.0.0.0/99"},
+		{[]string{"key", "create", "--name", "x", "--role", "reader", "--channel", "a*b"}, "a*b"},
+		{[]string{"key", "create", "--name", "x", "--role", "reader", "--type", "xk"}, "xk"},
+		{[]string{"key", "create", "--name", "x", "--role", "reader", "--project", "moon"}, `"moon"`},
+		{[]string{"key", "create", "--nmae", "x"}, "--nmae"},
+		{[]string{"key", "show", "nobody"}, `"nobody"`},
+		{[]string{"key", "show"}, "key show KEY"},
+		{[]string{"key", "shew"}, `"shew"`},
+		{[]string{"project", "create", "core"}, `"core"`},
+		{[]string{"project", "delete", "moon"}, `"moon"`},
+		{[]string{"channel", "create", "Bad Name"}, "Bad Name"},
+		{[]string{"channel", "create", "x", "--visibility", "public"}, "public"},
+		{[]string{"channel", "set", "main", "--visibility", "open"}, `"main"`},
+		{[]string{"channel", "set", "main"}, "--visibility"},
+		{[]string{"conda", "yank", "main"}, "CHANNEL/SUBDIR/FILE"},
+		{[]string{"conda", "reindex", "main/noarch"}, `"main"`},
+		{[]string{"conda", "patch", "main/noarch"}, "--remove"},
+		{[]string{"import", "/tmp"}, "--channel"},
+		{[]string{"import", "/nowhere/at/all", "--channel", "none"}, "none"},
+		{[]string{"reserve"}, "--list"},
+		{[]string{"python", "yank", "nothing", "1.0"}, "nothing"},
+		{[]string{"audit", "--since", "ever"}, "ever"},
+	} {
+		if got := s.refused(c.args...); !strings.Contains(got, c.says) {
+			t.Errorf("fairway %s: %q: a sentence with %s is expected", strings.Join(c.args, " "), got, c.says)
+		}
+	}
+}
+
+func TestCommandsWithoutGateway(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := ln.Addr().String()
+	_ = ln.Close()
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	for address, says := range map[string]string{
+		closed:                                   "fairway run",
+		strings.TrimPrefix(other.URL, "http://"): "no Fairway gateway",
+		"127.0.0.1:1-9":                          adminEnv,
+		"unix//nowhere/admin.sock":               "fairway run",
+	} {
+		t.Setenv(adminEnv, address)
+		if _, _, err := cli("key", "list"); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v: a sentence with %q is expected", address, err, says)
+		}
+	}
+}
+
+// An admin endpoint without the app says so.
+func TestCommandsWithoutApp(t *testing.T) {
+	s := start(t, config{})
+	raw := `{"admin":{"listen":"unix/` + filepath.Join(s.dir, "admin.sock") + `","config":{"persist":false}}}`
+	if err := loadJSON(raw); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.refused("key", "list"); !strings.Contains(got, "not configured") {
+		t.Error(got)
+	}
+}
+
+// A folder is published whole but for what is no package, the outcome is listed,
+// and a second run skips what is there.
+func TestImport(t *testing.T) {
+	s := start(t, config{})
+	dir := t.TempDir()
+	write := func(path string, data []byte) { writeFile(t, filepath.Join(dir, path), data) }
+	for _, name := range []string{"alpha", "beta", "gamma"} {
+		file, data := condatest.Build(condatest.Spec{Name: name, Subdir: "noarch"})
+		write("noarch/"+file, data)
+	}
+	s.must("channel", "create", "team/main", "--visibility", "open", "--description", "Ours")
+	if _, errs, err := cli("import", dir, "--channel", "team/main"); err != nil || !strings.Contains(errs, "3 published") {
+		t.Fatalf("%v: %s", err, errs)
+	}
+	if body := s.get("/team/main/noarch/repodata.json", "").body; !strings.Contains(body, "alpha") || !strings.Contains(body, "gamma") {
+		t.Errorf("the index lacks what was imported: %s", body)
+	}
+
+	write("noarch/delta-1-0.conda", []byte("no archive"))
+	out, _, err := cli("import", dir, "--channel", "team/main", "--json")
+	if err == nil || !strings.Contains(err.Error(), "1 of 4 packages were refused") {
+		t.Errorf("%v: a sentence that counts the refusals is expected", err)
+	}
+	got := fromJSON[gateway.ImportProgress](t, out)
+	if got.Present != 3 || len(got.Refused) != 1 || got.Refused[0].File != "noarch/delta-1-0.conda" || got.Refused[0].Reason == "" {
+		t.Errorf("%+v", got)
+	}
+
+	channels := fromJSON[[]channelView](t, s.must("channel", "list", "--json"))
+	if len(channels) != 1 || channels[0].Packages != 3 || channels[0].Description != "Ours" {
+		t.Errorf("%+v", channels)
+	}
+	file, _ := condatest.Build(condatest.Spec{Name: "alpha", Subdir: "noarch"})
+	s.must("conda", "yank", "team/main/noarch/"+file, "--reason", "broken")
+	if body := s.get("/team/main/noarch/repodata.json", "").body; strings.Contains(body, "alpha") {
+		t.Error("a yanked package is in the index")
+	}
+	s.must("conda", "unyank", "team/main/noarch/"+file)
+	s.must("conda", "reindex", "team/main/noarch")
+	if got := s.refused("channel", "delete", "team/main"); !strings.Contains(got, "3 packages") {
+		t.Error(got)
+	}
+
+	// What is backed up is a data folder itself.
+	backup := filepath.Join(s.dir, "backup")
+	s.must("backup", backup)
+	s.must("backup", backup)
+	s.must("fsck")
+	s.must("channel", "delete", "team/main", "--force")
+	s.data = backup
+	if err := s.load(config{}); err != nil {
+		t.Fatal(err)
+	}
+	if body := s.get("/team/main/noarch/repodata.json", "").body; !strings.Contains(body, "alpha") {
+		t.Errorf("the backup lacks alpha: %s", body)
+	}
+	rows := fromJSON[[]auditView](t, s.must("audit", "--action", "package.yank", "--json"))
+	if len(rows) != 1 || rows[0].Actor != "local" || rows[0].Target != "team/main/noarch/"+file {
+		t.Errorf("audit %+v", rows)
+	}
+}
+
+// A file whose bytes changed on disk is found.
+func TestFsckFindsDamage(t *testing.T) {
+	s := start(t, config{})
+	dir := t.TempDir()
+	file, data := condatest.Build(condatest.Spec{Name: "alpha", Subdir: "noarch"})
+	writeFile(t, filepath.Join(dir, "noarch", file), data)
+	s.must("channel", "create", "main")
+	s.must("import", dir, "--channel", "main")
+	blobs, err := filepath.Glob(filepath.Join(s.data, "blobs", "??", "*"))
+	if err != nil || len(blobs) != 1 {
+		t.Fatalf("%d blobs, %v", len(blobs), err)
+	}
+	if err := os.WriteFile(blobs[0], data[:len(data)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := cli("fsck")
+	if err == nil || !strings.Contains(err.Error(), "1 problems") || !strings.Contains(out, "blob") {
+		t.Errorf("%v: %s: a problem is expected", err, out)
+	}
+	if got := s.refused("backup", filepath.Join(s.dir, "backup")); !strings.Contains(got, "damaged") {
+		t.Errorf("a backup took a damaged file: %s", got)
+	}
+}
+
+func TestPythonCommands(t *testing.T) {
+	s := start(t, config{})
+	s.must("python", "set", "Acme_Tool", "--visibility", "closed", "--status", "archived", "--status-reason", "see acme2")
+	names := fromJSON[[]pyView](t, s.must("python", "list", "--json"))
+	if len(names) != 1 || names[0].Name != "acme-tool" || names[0].Visibility != "closed" || names[0].Status != "archived" {
+		t.Errorf("%+v", names)
+	}
+	s.must("python", "delete", "acme-tool")
+	s.must("reserve", "Acme-*")
+	if got := s.must("reserve", "--list"); !strings.Contains(got, "acme-*") {
+		t.Errorf("reserved: %q", got)
+	}
+	s.must("reserve", "acme-*", "--remove")
+	if got := s.must("reserve", "--list"); strings.Contains(got, "acme-*") {
+		t.Errorf("still reserved: %q", got)
+	}
+}
+
+// Pages that a browser shows must not be able to give orders.
+func TestAdminRefusesBrowsers(t *testing.T) {
+	s := start(t, config{})
+	for name, change := range map[string]func(*http.Request){
+		"a form":           func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
+		"no type":          func(r *http.Request) { r.Header.Del("Content-Type") },
+		"another origin":   func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"no-cors":          func(r *http.Request) { r.Header.Set("Sec-Fetch-Mode", "no-cors") },
+		"a plain GET":      func(r *http.Request) { r.Method = http.MethodGet },
+		"an unknown field": func(r *http.Request) { r.Body = http.NoBody },
+	} {
+		req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1/fairway/key/list", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		change(req)
+		client := http.Client{Transport: socketTransport(filepath.Join(s.dir, "admin.sock"))}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode < 400 {
+			t.Errorf("%s: status %d: a refusal is expected", name, resp.StatusCode)
+		}
+	}
+}
+
+func TestExpiryIsALifeOrAnEnd(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"24h": "2030-01-02T00:00:00Z", "90d": "2030-04-01T00:00:00Z", "2031-01-31T12:00:00Z": "2031-01-31T12:00:00Z",
+	} {
+		if got, err := expiry(text, now); err != nil || got != want {
+			t.Errorf("%s: %s, %v: %s is expected", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"0s", "-1h", "tomorrow", "24"} {
+		if got, err := expiry(text, now); err == nil {
+			t.Errorf("%s: %s: a refusal is expected", text, got)
+		}
+	}
+}
+
+// What somebody put into a name must not reach the terminal as an order.
+func TestTablesAreInert(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	table(&out, []string{"NAME"}, [][]string{{"a\x1b[2Jb\nc\u009bd"}, {""}})
+	if got := out.String(); strings.ContainsAny(got, "\x1b\u009b") || strings.Count(got, "\n") != 3 {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestProgressIsForTerminals(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	p := newProgress(&out, time.Now)
+	p.show(gateway.UpkeepProgress{Total: 10, Done: 5})
+	p.clear()
+	if out.Len() != 0 {
+		t.Errorf("%q was written to what is no terminal", out.String())
+	}
+	p.width = 80
+	p.show(gateway.UpkeepProgress{Total: 10, Done: 5, Bytes: 2048})
+	if got := out.String(); !strings.Contains(got, "5/10") || !strings.Contains(got, "2.0 KiB") || !strings.Contains(got, "["+strings.Repeat("=", 20)+" ") {
+		t.Errorf("%q", got)
+	}
+}
