@@ -49,7 +49,7 @@ const quoted = 64
 // quote makes a value from outside fit to be repeated in an error: short, on one
 // line, and without a key that somebody put in the wrong place.
 func quote(s string) string {
-	if keyLike(s) {
+	if HoldsToken(s) {
 		return "a value with a key in it"
 	}
 	if len(s) > quoted {
@@ -58,8 +58,9 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// keyLike reports whether something of the form of a key is in s.
-func keyLike(s string) bool {
+// HoldsToken reports whether something of the form of a key is in s, which must then
+// be neither shown nor kept.
+func HoldsToken(s string) bool {
 	for i := 0; i+TokenLen <= len(s); i++ {
 		if isPrefix(s[i:i+prefixLen]) && base62(s[i+prefixLen:i+TokenLen]) {
 			return true

@@ -98,7 +98,7 @@ func (r *Reader) Keys(ctx context.Context) ([]*Key, error) {
 			k.Secrets = append(k.Secrets, s.Secret)
 		}
 		return nil
-	}, "SELECT "+secretColumns+" FROM key_secrets ORDER BY created_at DESC, kid")
+	}, "SELECT "+secretColumns+" FROM key_secrets ORDER BY not_after = 0 DESC, created_at DESC, kid")
 	return keys, err
 }
 
@@ -135,7 +135,7 @@ func (r *Reader) keysWhere(ctx context.Context, where, arg string) ([]*Key, erro
 		err := each(ctx, r.q, (*secretRow).columns, func(s *secretRow) error {
 			k.Secrets = append(k.Secrets, s.Secret)
 			return nil
-		}, "SELECT "+secretColumns+" FROM key_secrets WHERE key_id = $1 ORDER BY created_at DESC, kid", k.ID)
+		}, "SELECT "+secretColumns+" FROM key_secrets WHERE key_id = $1 ORDER BY not_after = 0 DESC, created_at DESC, kid", k.ID)
 		if err != nil {
 			return nil, err
 		}

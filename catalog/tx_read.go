@@ -39,6 +39,14 @@ func (tx *Tx) Subdir(channelID int64, subdir string) (SubdirState, error) {
 	return tx.r.Subdir(tx.ctx(), channelID, subdir)
 }
 
+// Subdirs is [Reader.Subdirs].
+func (tx *Tx) Subdirs(channelID int64) ([]*SubdirState, error) {
+	if err := tx.flush(); err != nil {
+		return nil, err
+	}
+	return tx.r.Subdirs(tx.ctx(), channelID)
+}
+
 // Package is [Reader.Package].
 func (tx *Tx) Package(channelID int64, subdir, filename string) (*Package, error) {
 	return tx.r.Package(tx.ctx(), channelID, subdir, filename)

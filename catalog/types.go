@@ -40,7 +40,7 @@ type Key struct {
 	CreatedAt  int64
 	UpdatedAt  int64
 	LastUsedAt int64
-	Secrets    []Secret // newest first
+	Secrets    []Secret // the one without an end first, then newest first
 }
 
 // Secret is one accepted secret of a key.

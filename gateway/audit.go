@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
@@ -14,8 +13,16 @@ func (g *Gateway) Audit(ctx context.Context, c *Caller, f catalog.AuditFilter) (
 	if err := g.authorizeOwn(c, authz.AuditRead); err != nil {
 		return nil, err
 	}
-	if c.projectID() != "" {
-		return nil, Errorf(http.StatusForbidden, "this key is bound to a project: the audit trail belongs to the account")
+	if err := ofAccount(c, "the audit trail belongs"); err != nil {
+		return nil, err
 	}
 	return g.cat.AuditRows(ctx, f)
+}
+
+// MayReadMetrics decides on the gateway's figures, which are the account's.
+func (g *Gateway) MayReadMetrics(c *Caller) error {
+	if err := g.authorizeOwn(c, authz.MetricsRead); err != nil {
+		return err
+	}
+	return ofAccount(c, "metrics belong")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
@@ -94,8 +95,16 @@ func (g *Gateway) Authorize(c *Caller, p authz.Perm, res *authz.Resource) error 
 	if grant != nil {
 		c.grant = grant // the audit trail names the key that was refused
 	}
-	g.sampleRefusal(c, p, res, err)
-	return g.countFailure(c, err)
+	target := res.Channel
+	if res.Package != "" {
+		target += "/" + res.Package
+	}
+	g.sampleRefusal(c, p.String(), res.Engine, target, err)
+	limited := g.countFailure(c, err)
+	if p == authz.PackageUpload {
+		return err // uploaders take a 429 for "try again", and send the whole body anew
+	}
+	return limited
 }
 
 // countFailure counts a wrong credential against its address. A valid key never
@@ -135,10 +144,20 @@ func (g *Gateway) Identify(c *Caller) error {
 	}
 	grant, err := g.ring.Authenticate(c.Token, c.IP, g.conf().Now().UnixMilli())
 	if err != nil {
+		if grant != nil {
+			c.grant = grant
+		}
+		g.Refused(c, err)
 		return g.countFailure(c, err)
 	}
 	c.grant = grant
 	return nil
+}
+
+// Refused records, for the audit trail, that a request was refused for its
+// credential before it came to any decision.
+func (g *Gateway) Refused(c *Caller, reason error) {
+	g.sampleRefusal(c, "authenticate", "", "", reason)
 }
 
 // authorizeOwn decides on managing the caller's own part of the account: its
@@ -159,20 +178,28 @@ func (g *Gateway) May(c *Caller, p authz.Perm) error { return g.authorizeOwn(c, 
 const refusalSample = 5
 
 // sampleRefusal writes an audit row for a refusal, at most refusalSample a second.
-func (g *Gateway) sampleRefusal(c *Caller, p authz.Perm, res *authz.Resource, err error) {
+func (g *Gateway) sampleRefusal(c *Caller, action, kind, target string, err error) {
 	now := g.conf().Now()
 	if !g.refusals.AllowN(now, 1) {
 		return
 	}
-	target := res.Channel
-	if res.Package != "" {
-		target += "/" + res.Package
-	}
 	row := catalog.AuditRow{
-		At: now.UnixMilli(), Actor: c.Actor(), Action: p.String(), Kind: res.Engine, Target: target, Outcome: "refused: " + err.Error(),
+		At: now.UnixMilli(), Actor: c.Actor(), Action: action, Kind: kind, Target: shownTarget(target), Outcome: "refused: " + err.Error(),
 	}
 	// Never waited for: a refusal must not cost its sender less than it costs us.
 	go func() { _ = g.cat.SampleAudit(context.Background(), row) }()
+}
+
+// shownTarget makes what a stranger asked for fit to be kept: short, and without a
+// key that was sent in the wrong place.
+func shownTarget(s string) string {
+	if authz.HoldsToken(s) {
+		return "(a value with a key in it)"
+	}
+	if len(s) > 200 {
+		s = s[:200]
+	}
+	return strings.ToValidUTF8(s, "")
 }
 
 var errTooManyFailures = &authz.Denied{

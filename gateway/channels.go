@@ -66,15 +66,19 @@ func (g *Gateway) SetChannel(ctx context.Context, c *Caller, name string, s Chan
 	if err != nil {
 		return nil, err
 	}
-	next := old.Channel
-	if err := g.applySettings(c, &next, s); err != nil {
-		return nil, err
-	}
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		now, err := sameChannel(tx, old)
+		if err != nil {
+			return err
+		}
+		next := *now
+		if err := g.applySettings(c, &next, s); err != nil {
+			return err
+		}
 		if err := tx.UpdateChannel(&next); err != nil {
 			return err
 		}
-		return tx.Audit("channel.update", "channel", name, auditChannel(&old.Channel), auditChannel(&next))
+		return tx.Audit("channel.update", "channel", name, auditChannel(now), auditChannel(&next))
 	})
 	if err != nil {
 		return nil, err
@@ -89,15 +93,20 @@ func (g *Gateway) DeleteChannel(ctx context.Context, c *Caller, name string, for
 	if err != nil {
 		return err
 	}
-	subdirs, err := g.cat.Subdirs(ctx, ch.ID)
-	if err != nil {
-		return err
-	}
-	packages := 0
-	for _, s := range subdirs {
-		packages += s.Packages
-	}
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if _, err := sameChannel(tx, ch); err != nil {
+			return err
+		}
+		// Counted inside the transaction: an upload that was answered a moment ago
+		// must not go with a channel that is deleted as an empty one.
+		subdirs, err := tx.Subdirs(ch.ID)
+		if err != nil {
+			return err
+		}
+		packages := 0
+		for _, s := range subdirs {
+			packages += s.Packages
+		}
 		if packages > 0 && !force {
 			return Errorf(http.StatusConflict, "channel %q holds %d packages: delete them first, or ask with force", name, packages)
 		}
@@ -111,6 +120,19 @@ func (g *Gateway) DeleteChannel(ctx context.Context, c *Caller, name string, for
 	}
 	g.files.reset()
 	return nil
+}
+
+// sameChannel reads a channel inside a transaction. It errs where the channel is no
+// longer the one, or no longer of the project, that was decided on.
+func sameChannel(tx *catalog.Tx, decided *Channel) (*catalog.Channel, error) {
+	now, err := tx.Channel(decided.Name)
+	if err != nil {
+		return nil, notThere(err, "channel %q does not exist", decided.Name)
+	}
+	if now.ID != decided.ID || now.ProjectID != decided.ProjectID {
+		return nil, Errorf(http.StatusConflict, "channel %q was made anew or moved to another project a moment ago: try again", decided.Name)
+	}
+	return now, nil
 }
 
 // Channels lists the channels that the caller may read, by name.

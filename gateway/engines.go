@@ -28,7 +28,7 @@ func (g *Gateway) Engines(ctx context.Context, c *Caller) ([]*Engine, error) {
 	conda, pypi := g.engine("conda", "Conda"), g.engine("pypi", "PyPI")
 	for _, ch := range *g.dir.channels.Load() {
 		res := ch.Resource("", "")
-		if !g.may(c, authz.ChannelRead, &res) {
+		if !g.may(c, authz.EngineRead, &res) || !g.may(c, authz.ChannelRead, &res) {
 			continue
 		}
 		subdirs, err := g.cat.Subdirs(ctx, ch.ID)
@@ -43,7 +43,7 @@ func (g *Gateway) Engines(ctx context.Context, c *Caller) ([]*Engine, error) {
 	}
 	for _, p := range g.py.all() {
 		res := p.Resource()
-		if p.Files > 0 && g.may(c, authz.PackageRead, &res) {
+		if p.Files > 0 && g.may(c, authz.EngineRead, &res) && g.may(c, authz.PackageRead, &res) {
 			pypi.saw(p.CreatedAt, p.ChangedAt)
 		}
 	}

@@ -30,20 +30,21 @@ type Gateway struct {
 	lock *blob.DirLock
 	root []byte // what public keys are derived from
 
-	cat       *catalog.Store
-	blobs     *blob.Store
-	index     *indexer.Set
-	ring      *authz.Ring
-	limiter   atomic.Pointer[authz.Limiter]
-	dir       *directory
-	files     *fileCache[FileInfo]
-	py        *pyDirectory
-	pyFiles   *fileCache[PyFileInfo]
-	pyIndexes *lru.Cache[[32]byte, *python.Rendered]
-	pass      atomic.Pointer[passthrough.Mirror] // nil: no upstream
-	account   atomic.Pointer[catalog.Account]
-	passGate  sync.RWMutex                  // held while pass is replaced
-	oidc      atomic.Pointer[oidc.Verifier] // nil: no trusted publisher
+	cat        *catalog.Store
+	blobs      *blob.Store
+	index      *indexer.Set
+	ring       *authz.Ring
+	limiter    atomic.Pointer[authz.Limiter]
+	dir        *directory
+	files      *fileCache[FileInfo]
+	py         *pyDirectory
+	pyFiles    *fileCache[PyFileInfo]
+	pyIndexes  *lru.Cache[[32]byte, *python.Rendered]
+	pass       atomic.Pointer[passthrough.Mirror] // nil: no upstream
+	account    atomic.Pointer[catalog.Account]
+	passGate   sync.RWMutex            // held while pass is replaced
+	oidc       atomic.Pointer[trusted] // nil: no trusted publisher
+	usedTokens oidc.Used
 
 	inspecting chan struct{} // holds a token for each archive that is being read
 	counters   Counters
@@ -83,12 +84,16 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	if g.lock, err = blob.LockDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if g.root, err = rootKey(filepath.Join(cfg.Dir, "root.key")); err != nil {
+	root, cat := filepath.Join(cfg.Dir, "root.key"), filepath.Join(cfg.Dir, "catalog.db")
+	if err := checkFolder(root, cat); err != nil {
 		return nil, err
 	}
 	g.limiter.Store(authz.NewLimiter(cfg.FailuresPerMinute, cfg.FailuresPerMinute, 0))
 	g.settleAnonymous()
-	if g.cat, err = catalog.Open(filepath.Join(cfg.Dir, "catalog.db"), catalog.Options{Now: cfg.Now, Crash: cfg.Crash}); err != nil {
+	if g.cat, err = catalog.Open(cat, catalog.Options{Now: cfg.Now, Crash: cfg.Crash}); err != nil {
+		return nil, err
+	}
+	if g.root, err = rootKey(root); err != nil {
 		return nil, err
 	}
 	g.cat.Subscribe(g.apply)

@@ -25,17 +25,15 @@ func (g *Gateway) PolicyByID(ctx context.Context, c *Caller, idOrName string) (*
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range all {
-		if p.ID == idOrName || p.Name == idOrName {
-			return p, nil
-		}
-	}
-	return nil, Errorf(http.StatusNotFound, "policy %.100q does not exist", idOrName)
+	return findPolicy(all, idOrName)
 }
 
 // CreatePolicy makes a policy, which grants at most what its maker holds.
 func (g *Gateway) CreatePolicy(ctx context.Context, c *Caller, name string, permissions []string) (*catalog.Policy, error) {
 	if err := g.authorizeOwn(c, authz.PolicyCreate); err != nil {
+		return nil, err
+	}
+	if err := ofAccount(c, "policies belong"); err != nil {
 		return nil, err
 	}
 	mask, err := g.policyMask(c, name, permissions)
@@ -65,30 +63,33 @@ func (g *Gateway) UpdatePolicy(ctx context.Context, c *Caller, id string, name *
 	if err := g.authorizeOwn(c, authz.PolicyUpdate); err != nil {
 		return nil, err
 	}
-	old, err := g.ownPolicy(ctx, c, id)
-	if err != nil {
-		return nil, err
-	}
-	next := *old
-	if name != nil {
-		next.Name = *name
-	}
-	if permissions != nil {
-		next.Permissions = permissions
-	}
-	mask, err := g.policyMask(c, next.Name, next.Permissions)
-	if err != nil {
-		return nil, err
-	}
-	next.Permissions, next.UpdatedAt = mask.Names(), g.conf().Now().UnixMilli()
-	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+	var next catalog.Policy
+	_, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		// As it stands inside the transaction: two changes at once undo nothing of
+		// each other.
+		old, err := g.ownPolicy(tx, c, id)
+		if err != nil {
+			return err
+		}
+		next = *old
+		if name != nil {
+			next.Name = *name
+		}
+		if permissions != nil {
+			next.Permissions = permissions
+		}
+		mask, err := g.policyMask(c, next.Name, next.Permissions)
+		if err != nil {
+			return err
+		}
+		next.Permissions = mask.Names()
 		if err := tx.UpdatePolicy(&next); err != nil {
 			if errors.Is(err, catalog.ErrExists) {
 				return Errorf(http.StatusConflict, "a policy named %q exists already", next.Name)
 			}
 			return notThere(err, "policy %q does not exist", id)
 		}
-		return tx.Audit("policy.update", "policy", id, auditPolicy(old), auditPolicy(&next))
+		return tx.Audit("policy.update", "policy", next.ID, auditPolicy(old), auditPolicy(&next))
 	})
 	if err != nil {
 		return nil, err
@@ -101,49 +102,58 @@ func (g *Gateway) DeletePolicy(ctx context.Context, c *Caller, id string) (keys 
 	if err := g.authorizeOwn(c, authz.PolicyDelete); err != nil {
 		return 0, err
 	}
-	old, err := g.ownPolicy(ctx, c, id)
-	if err != nil {
-		return 0, err
-	}
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		old, err := g.ownPolicy(tx, c, id)
+		if err != nil {
+			return err
+		}
 		gone, err := tx.DeletePolicy(old.ID)
 		if err != nil {
 			return notThere(err, "policy %q does not exist", id)
 		}
 		keys = len(gone)
-		return tx.Audit("policy.delete", "policy", old.ID, auditPolicy(old), struct {
-			Keys int `json:"keys_deleted"`
-		}{keys})
+		return tx.Audit("policy.delete", "policy", old.ID, auditPolicy(old), auditCascade(keys))
 	})
-	return keys, err
+	if err != nil {
+		return 0, err
+	}
+	return keys, nil
 }
 
 // ownPolicy finds a policy that may be changed: one that is not built in, and
 // that the caller could have made.
-func (g *Gateway) ownPolicy(ctx context.Context, c *Caller, id string) (*catalog.Policy, error) {
-	all, err := g.cat.Policies(ctx)
+func (g *Gateway) ownPolicy(tx *catalog.Tx, c *Caller, id string) (*catalog.Policy, error) {
+	all, err := tx.Policies()
 	if err != nil {
 		return nil, err
 	}
-	for i := range all {
-		p := all[i]
-		if p.ID != id && p.Name != id {
-			continue
-		}
-		if p.Builtin {
-			return nil, Errorf(http.StatusConflict, "policy %q is built in and cannot be changed: make one of your own", p.Name)
-		}
-		if c.projectID() != "" {
-			// Policies belong to the account; a key of one project must not change
-			// what keys of another may do.
-			return nil, Errorf(http.StatusForbidden, "this key is bound to a project: policies belong to the account")
-		}
-		if _, err := g.policyMask(c, p.Name, p.Permissions); err != nil {
-			return nil, err
-		}
-		return p, nil
+	p, err := findPolicy(all, id)
+	if err != nil {
+		return nil, err
 	}
-	return nil, Errorf(http.StatusNotFound, "policy %q does not exist", id)
+	if p.Builtin {
+		return nil, Errorf(http.StatusConflict, "policy %q is built in and cannot be changed: make one of your own", p.Name)
+	}
+	if err := ofAccount(c, "policies belong"); err != nil {
+		return nil, err
+	}
+	if _, err := g.policyMask(c, p.Name, p.Permissions); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// findPolicy finds a policy by its id, or else by its name: nobody hides a policy
+// behind another's id.
+func findPolicy(all []*catalog.Policy, idOrName string) (*catalog.Policy, error) {
+	i := slices.IndexFunc(all, func(p *catalog.Policy) bool { return p.ID == idOrName })
+	if i < 0 {
+		i = slices.IndexFunc(all, func(p *catalog.Policy) bool { return p.Name == idOrName })
+	}
+	if i < 0 {
+		return nil, Errorf(http.StatusNotFound, "policy %.100q does not exist", idOrName)
+	}
+	return all[i], nil
 }
 
 // policy finds a policy by id or name.
@@ -159,8 +169,8 @@ func (g *Gateway) policy(_ *Caller, idOrName string) (*authz.Policy, error) {
 
 // policyMask parses a policy's permissions and applies the subset rule.
 func (g *Gateway) policyMask(c *Caller, name string, permissions []string) (authz.Mask, error) {
-	if name == "" || len(name) > MaxKeyName || strings.ContainsAny(name, "\n\r\x00") {
-		return 0, Errorf(http.StatusBadRequest, "the policy's name has %d bytes: 1 to %d in one line are expected", len(name), MaxKeyName)
+	if err := checkName("policy", name); err != nil {
+		return 0, err
 	}
 	mask, err := authz.ParseMask(permissions)
 	if err != nil {

@@ -105,8 +105,14 @@ func (g *Gateway) authorizeProjects(c *Caller) error {
 	if err := g.authorizeOwn(c, authz.ProjectUpdate); err != nil {
 		return err
 	}
+	return ofAccount(c, "projects belong")
+}
+
+// ofAccount refuses what belongs to the account to keys that are bound to one of its
+// projects: they must not change, or see, what others work with.
+func ofAccount(c *Caller, what string) error {
 	if c.projectID() != "" {
-		return Errorf(http.StatusForbidden, "this key is bound to a project: projects belong to the account")
+		return Errorf(http.StatusForbidden, "this key is bound to a project: %s to the account", what)
 	}
 	return nil
 }

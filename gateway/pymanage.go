@@ -51,10 +51,10 @@ func (g *Gateway) SetPyName(ctx context.Context, c *Caller, name string, s PySet
 	}
 	norm := python.Normalise(name)
 	_, old, known := g.py.entry(norm)
-	next := catalog.PyName{Name: norm, Display: name, ProjectID: c.projectID(), Visibility: authz.Licensed.String()}
-	res := authz.Resource{Engine: "pypi", Package: norm, Project: next.ProjectID}
+	fresh := catalog.PyName{Name: norm, Display: name, ProjectID: c.projectID(), Visibility: authz.Licensed.String()}
+	res := authz.Resource{Engine: "pypi", Package: norm, Project: fresh.ProjectID}
 	if known {
-		next, res = old.PyName, old.Resource()
+		res = old.Resource()
 	}
 	if err := g.Authorize(c, authz.ChannelUpdate, &res); err != nil {
 		return nil, err
@@ -62,18 +62,26 @@ func (g *Gateway) SetPyName(ctx context.Context, c *Caller, name string, s PySet
 	if !python.ValidName(name) {
 		return nil, Errorf(http.StatusUnprocessableEntity, "%.100q is no Python project name: letters, digits, '.', '_' and '-', with a letter or digit at both ends, are expected", name)
 	}
-	if err := g.applyPySettings(c, &next, s); err != nil {
-		return nil, err
-	}
 	rev, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		was, err := tx.PyName(norm)
 		switch {
 		case errors.Is(err, catalog.ErrNotFound):
+			next := fresh
+			if err := g.applyPySettings(c, &next, s); err != nil {
+				return err
+			}
 			if err := tx.InsertPyName(&next); err != nil {
 				return err
 			}
 			return tx.Audit("python.create", "python", norm, nil, auditPyName(&next))
 		case err != nil:
+			return err
+		case !known || was.ProjectID != old.ProjectID:
+			// Somebody else's by now: what was decided is not decided for this.
+			return Errorf(http.StatusConflict, "Python name %q was made or moved to another project a moment ago: try again", norm)
+		}
+		next := *was
+		if err := g.applyPySettings(c, &next, s); err != nil {
 			return err
 		}
 		if err := tx.UpdatePyName(&next); err != nil {

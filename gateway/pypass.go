@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/catalog"
 	"github.com/fairwayhq/fairway/passthrough"
 	"github.com/fairwayhq/fairway/python"
 )
@@ -75,14 +76,9 @@ func (g *Gateway) mirror() *passthrough.Mirror {
 // not in this gateway, and returns it. What then may be asked of an upstream, it
 // decides itself, [Gateway.Owns] first. A reserved name is refused here already.
 func (g *Gateway) Passthrough(c *Caller, name string) (*passthrough.Mirror, error) {
-	m, perm := g.mirror(), authz.ProxyFetch
-	if m == nil {
-		perm = authz.PackageRead // who may read is told that there is no such thing
-	}
-	if c.Token != "" || !g.conf().AnonymousPassthrough {
-		if err := g.Authorize(c, perm, &authz.Resource{Engine: "pypi", Package: name}); err != nil {
-			return nil, err
-		}
+	m := g.mirror()
+	if err := g.mayPass(c, m, name); err != nil {
+		return nil, err
 	}
 	if name != "" && g.py.owns(name) {
 		return nil, Errorf(http.StatusForbidden, "%s is reserved here and has no files of its own: it is never taken from an upstream", name)
@@ -93,14 +89,16 @@ func (g *Gateway) Passthrough(c *Caller, name string) (*passthrough.Mirror, erro
 	return m, nil
 }
 
-// MayReadPython decides on the page of a name, be it an own one or passed through.
-func (g *Gateway) MayReadPython(c *Caller, name string) error {
-	if _, p, known := g.py.entry(name); known {
-		res := p.Resource()
-		return g.Authorize(c, authz.PackageRead, &res)
+// mayPass decides whether a caller may use the pass-through, whatever the name is.
+func (g *Gateway) mayPass(c *Caller, m *passthrough.Mirror, name string) error {
+	if c.Token == "" && g.conf().AnonymousPassthrough {
+		return nil
 	}
-	_, err := g.Passthrough(c, name)
-	return err
+	perm := authz.ProxyFetch
+	if m == nil {
+		perm = authz.PackageRead // who may read is told that there is no such thing
+	}
+	return g.Authorize(c, perm, &authz.Resource{Engine: "pypi", Package: name})
 }
 
 // PyMode is what the pass-through's pages are served as.
@@ -147,13 +145,15 @@ func (g *Gateway) WhyPython(ctx context.Context, c *Caller, name string) (*PyRep
 		out.Refused = "it is a name of this gateway: nothing of it is ever taken from an upstream"
 		return out, nil
 	}
+	if err := g.mayPass(c, g.mirror(), norm); err != nil {
+		return nil, err
+	}
 	out.Reserved = g.py.owns(norm)
 	m, err := g.Passthrough(c, norm)
-	if e, told := AsError(err); err != nil && told && (out.Reserved || e.Status == http.StatusNotFound) {
-		out.Refused = e.Message
+	if err != nil {
+		fault, _ := AsError(err)
+		out.Refused = fault.Message
 		return out, nil
-	} else if err != nil {
-		return nil, err
 	}
 	r := m.Why(ctx, norm)
 	if r.Refused != nil {
@@ -186,15 +186,27 @@ func (g *Gateway) PrefetchPython(ctx context.Context, c *Caller, items []passthr
 
 // PurgePython drops what is cached of an upstream's project, and reports how many
 // files that were.
-func (g *Gateway) PurgePython(c *Caller, name string) (files int, err error) {
+func (g *Gateway) PurgePython(ctx context.Context, c *Caller, name string) (files int, err error) {
 	if err := g.authorizeOwn(c, authz.CachePurge); err != nil {
+		return 0, err
+	}
+	if err := ofAccount(c, "the cache belongs"); err != nil {
 		return 0, err
 	}
 	m := g.mirror()
 	if m == nil {
 		return 0, Errorf(http.StatusNotFound, "no upstream is configured")
 	}
-	return m.Purge(python.Normalise(name))
+	norm := python.Normalise(name)
+	if files, err = m.Purge(norm); err != nil {
+		return files, err
+	}
+	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		return tx.Audit("cache.purge", "python", norm, nil, struct {
+			Files int `json:"files"`
+		}{files})
+	})
+	return files, err
 }
 
 // PassthroughStats are the pass-through's own figures; ok is false without one.

@@ -284,7 +284,7 @@ func putPyFile(tx *catalog.Tx, c *Caller, f *catalog.PyFile, display string) (cr
 	} else if !errors.Is(err, catalog.ErrNotFound) {
 		return false, err
 	}
-	switch _, err := tx.PyName(f.Name); {
+	switch was, err := tx.PyName(f.Name); {
 	case errors.Is(err, catalog.ErrNotFound):
 		name := &catalog.PyName{Name: f.Name, Display: display, ProjectID: c.projectID(), Visibility: authz.Licensed.String()}
 		if err := tx.InsertPyName(name); err != nil {
@@ -295,6 +295,9 @@ func putPyFile(tx *catalog.Tx, c *Caller, f *catalog.PyFile, display string) (cr
 		}
 	case err != nil:
 		return false, err
+	case !c.sees(was.ProjectID):
+		// It was nobody's when the upload was decided on.
+		return false, Errorf(http.StatusForbidden, "project %s was made by another project a moment ago", f.Name)
 	}
 	if err := tx.InsertPyFile(f); err != nil {
 		return false, err

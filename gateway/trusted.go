@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
@@ -51,12 +53,13 @@ func (g *Gateway) MintTrusted(ctx context.Context, c *Caller, token string) (*Mi
 		return nil, Errorf(http.StatusServiceUnavailable, "%s", err.Error())
 	case err != nil:
 		g.limiter.Load().Failed(c.IP, now)
+		g.sampleRefusal(c, "key.mint-trusted", "key", "", err)
 		return nil, Errorf(http.StatusUnprocessableEntity, "%s", err.Error())
 	}
-	p := g.conf().TrustedPublishers[i]
+	p := &v.list[i]
 	pol, err := g.policy(c, orDefault(p.Policy, "developer"))
 	if err != nil {
-		return nil, err
+		return nil, Errorf(http.StatusServiceUnavailable, "the trusted publisher %q has the policy %q, which does not exist", p.Name, p.Policy)
 	}
 	project := ""
 	if p.Project != "" {
@@ -66,14 +69,8 @@ func (g *Gateway) MintTrusted(ctx context.Context, c *Caller, token string) (*Mi
 		}
 		project = row.ID
 	}
-	suffix := make([]byte, 6)
-	_, _ = rand.Read(suffix)
-	name := "oidc " + subject
-	if len(name) > MaxKeyName-20 {
-		name = name[:MaxKeyName-20]
-	}
 	key := authz.Key{
-		ID: catalog.NewID(), Name: name + " " + hex.EncodeToString(suffix), Type: authz.SecretKey, PolicyID: pol.ID,
+		ID: catalog.NewID(), Name: trustedName(subject), Type: authz.SecretKey, PolicyID: pol.ID,
 		Project: project, Scope: p.Scope, Enabled: true, ExpiresAt: now.Add(orDefault(p.TTL, DefaultTrustedTTL)).UnixMilli(),
 	}
 	value, secret := authz.NewToken(authz.SecretKey)
@@ -81,7 +78,29 @@ func (g *Gateway) MintTrusted(ctx context.Context, c *Caller, token string) (*Mi
 	return g.insertKey(ctx, by, key, value, secret, "key.mint-trusted")
 }
 
-// trustPublishers makes the verifier of the configuration in force.
+// trustedName names a key after the CI job that it is for; no two are the same.
+func trustedName(subject string) string {
+	suffix := make([]byte, 6)
+	_, _ = rand.Read(suffix)
+	subject = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, subject)
+	subject = strings.ToValidUTF8(subject[:min(len(subject), MaxKeyName-20)], "")
+	return "oidc " + subject + " " + hex.EncodeToString(suffix)
+}
+
+// trusted is a verifier with the publishers that it was made of: they change
+// together.
+type trusted struct {
+	*oidc.Verifier
+	list []TrustedPublisher
+}
+
+// trustPublishers makes the verifier of the configuration in force. The tokens that
+// were used stay used: a reload does not let one be used again.
 func (g *Gateway) trustPublishers() error {
 	list := g.conf().TrustedPublishers
 	if len(list) == 0 {
@@ -92,9 +111,10 @@ func (g *Gateway) trustPublishers() error {
 	for i := range list {
 		publishers[i] = list[i].Publisher
 	}
-	v, err := oidc.New(publishers, nil, g.conf().Now)
-	if err == nil {
-		g.oidc.Store(v)
+	v, err := oidc.New(publishers, oidc.Options{Now: g.conf().Now, Used: &g.usedTokens})
+	if err != nil {
+		return err
 	}
-	return err
+	g.oidc.Store(&trusted{v, list})
+	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Publisher says whose tokens are trusted.
@@ -31,10 +30,9 @@ type Publisher struct {
 
 // Limits of what is read of a token and of an issuer.
 const (
-	MaxToken      = 16 << 10 // bytes
-	maxRemembered = 1 << 16  // tokens that were used, for as long as they are valid
-	fetchTimeout  = 10 * time.Second
-	clockSkew     = 30 * time.Second
+	MaxToken     = 16 << 10 // bytes
+	fetchTimeout = 10 * time.Second
+	clockSkew    = 30 * time.Second
 )
 
 var (
@@ -50,14 +48,27 @@ type Verifier struct {
 	publishers []Publisher
 	client     *http.Client
 	now        func() time.Time
-
-	mu   sync.Mutex
-	keys map[string]gooidc.KeySet      // by issuer
-	used *lru.Cache[string, time.Time] // token id -> until when it could be used again
+	used       *Used
+	issuers    map[string]*issuerKeys // by URL; the map itself never changes
 }
 
-// New makes a verifier. client nil takes one with a timeout, now nil the clock.
-func New(publishers []Publisher, client *http.Client, now func() time.Time) (*Verifier, error) {
+// issuerKeys is the key set of one issuer. While it is being looked for, tokens of
+// that issuer wait, and no others.
+type issuerKeys struct {
+	mu  sync.Mutex
+	set gooidc.KeySet // nil until it was found
+}
+
+// Options are what a [Verifier] works with; zero fields take what the comments say.
+type Options struct {
+	Client *http.Client     // one that gives up after 10 s
+	Now    func() time.Time // the clock
+	Used   *Used            // a memory of its own
+}
+
+// New makes a verifier.
+func New(publishers []Publisher, o Options) (*Verifier, error) {
+	issuers := make(map[string]*issuerKeys)
 	for _, p := range publishers {
 		if p.Issuer == "" || p.Audience == "" || len(p.Subjects) == 0 {
 			return nil, fmt.Errorf("trusted publisher %q lacks its issuer, audience or subjects: all three are expected", p.Name)
@@ -67,15 +78,18 @@ func New(publishers []Publisher, client *http.Client, now func() time.Time) (*Ve
 				return nil, fmt.Errorf("subject %q of trusted publisher %q is no pattern: %w", s, p.Name, err)
 			}
 		}
+		issuers[p.Issuer] = new(issuerKeys)
 	}
-	if client == nil {
-		client = &http.Client{Timeout: fetchTimeout}
+	if o.Client == nil {
+		o.Client = &http.Client{Timeout: fetchTimeout}
 	}
-	if now == nil {
-		now = time.Now
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	used, _ := lru.New[string, time.Time](maxRemembered) // fails for sizes below 1 only
-	return &Verifier{publishers: publishers, client: client, now: now, keys: make(map[string]gooidc.KeySet), used: used}, nil
+	if o.Used == nil {
+		o.Used = new(Used)
+	}
+	return &Verifier{publishers: publishers, client: o.Client, now: o.Now, used: o.Used, issuers: issuers}, nil
 }
 
 // Audiences lists what tokens may be made for, in the order of configuration.
@@ -107,7 +121,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (publisher int, subje
 			matched = true
 		}
 		if p.matches(claims) {
-			return i, claims.Subject, v.useOnce(claims, raw)
+			return i, claims.Subject, v.used.once(claims, raw, v.now())
 		}
 	}
 	if !matched {
@@ -195,10 +209,11 @@ func (v *Verifier) verify(ctx context.Context, p *Publisher, raw string) (*token
 
 // keySet finds an issuer's keys, asking it where they are on the first use.
 func (v *Verifier) keySet(ctx context.Context, p *Publisher) (gooidc.KeySet, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if keys, ok := v.keys[p.Issuer]; ok {
-		return keys, nil
+	issuer := v.issuers[p.Issuer]
+	issuer.mu.Lock()
+	defer issuer.mu.Unlock()
+	if issuer.set != nil {
+		return issuer.set, nil
 	}
 	// The set outlives the request that made it.
 	long := gooidc.ClientContext(context.WithoutCancel(ctx), v.client)
@@ -218,7 +233,7 @@ func (v *Verifier) keySet(ctx context.Context, p *Publisher) (gooidc.KeySet, err
 		}
 		keys = gooidc.NewRemoteKeySet(long, doc.JWKS)
 	}
-	v.keys[p.Issuer] = keys
+	issuer.set = keys
 	return keys, nil
 }
 
@@ -243,20 +258,4 @@ func (p *Publisher) matches(c *tokenClaims) bool {
 		}
 	}
 	return true
-}
-
-// useOnce refuses a token that was used. Its id is trusted to be unique; without
-// one, its bytes are.
-func (v *Verifier) useOnce(c *tokenClaims, raw string) error {
-	id := c.Issuer + "\x00" + c.ID
-	if c.ID == "" {
-		id = raw[strings.LastIndexByte(raw, '.')+1:] // the signature
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if until, ok := v.used.Get(id); ok && v.now().Before(until) {
-		return fmt.Errorf("%w: it was used before, and each is taken once", ErrInvalid)
-	}
-	v.used.Add(id, time.UnixMilli(int64(c.Expiry*1000)).Add(2*clockSkew))
-	return nil
 }

@@ -76,7 +76,7 @@ func TestVerify(t *testing.T) {
 			Claims: map[string]string{"environment": "release", "runs": "3"},
 		},
 	}
-	v, err := New(publishers, is.Client(), func() time.Time { return now })
+	v, err := New(publishers, Options{Client: is.Client(), Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestIssuerDown(t *testing.T) {
 	t.Parallel()
 	is := newIssuer(t)
 	is.down = true
-	v, err := New([]Publisher{{Name: "ci", Issuer: is.URL, Audience: "a", Subjects: []string{"*"}}}, is.Client(), nil)
+	v, err := New([]Publisher{{Name: "ci", Issuer: is.URL, Audience: "a", Subjects: []string{"*"}}}, Options{Client: is.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestPublisherMustBeComplete(t *testing.T) {
 		{Issuer: "https://a", Audience: "b"}, {Issuer: "https://a", Subjects: []string{"*"}}, {Audience: "b", Subjects: []string{"*"}},
 		{Issuer: "https://a", Audience: "b", Subjects: []string{"["}},
 	} {
-		if _, err := New([]Publisher{p}, nil, nil); err == nil {
+		if _, err := New([]Publisher{p}, Options{}); err == nil {
 			t.Errorf("%+v passed", p)
 		}
 	}

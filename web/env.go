@@ -29,11 +29,12 @@ type Env struct {
 // stand where they must not; whether they are any good, [gateway.Gateway.Authorize]
 // says.
 func (e *Env) Caller(r *http.Request, pathToken string) (*gateway.Caller, error) {
+	c := e.Nobody(r)
 	token, err := authz.Credentials(r, pathToken)
 	if err != nil {
+		e.Gateway.Refused(c, err) // such a key is in somebody's log by now
 		return nil, err
 	}
-	c := e.Nobody(r)
 	c.Token = token
 	return c, nil
 }

@@ -171,7 +171,7 @@ func (s *Surface) why(w http.ResponseWriter, r *http.Request, p web.Params) {
 // purge drops what is cached of an upstream's project.
 func (s *Surface) purge(w http.ResponseWriter, r *http.Request, p web.Params) {
 	s.withCaller(w, r, func(c *gateway.Caller) (any, error) {
-		files, err := s.env.Gateway.PurgePython(c, p["name"])
+		files, err := s.env.Gateway.PurgePython(r.Context(), c, p["name"])
 		return struct {
 			Files int `json:"files"`
 		}{files}, err
