@@ -12,8 +12,11 @@ def question():
 
 
 def answer(value):
-    """Prints the script's output."""
+    """Prints the script's output and ends it, without Python's own way out: rattler's
+    threads may outlive the interpreter, which ends in a segmentation fault."""
     json.dump(value, sys.stdout)
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def rattler_auth(form, host, key):

@@ -44,7 +44,7 @@ func Caddyfile(app string) string {
 	}
 }
 http://:{$FAIRWAY_LISTEN_PORT} {
-	bind {$FAIRWAY_LISTEN_HOST}
+	bind fairway/{$FAIRWAY_LISTEN_HOST}
 	log
 	fairway
 }
