@@ -29,6 +29,19 @@ func rootKey(path string) ([]byte, error) {
 	return key, nil
 }
 
+// checkFolder refuses a folder whose catalog went missing: the root key is made
+// after it, so one without the other is a folder that was in use. Begun anew, it
+// would know none of the names that must never be asked of an upstream.
+func checkFolder(root, cat string) error {
+	if _, err := os.Stat(root); err != nil {
+		return nil
+	}
+	if _, err := os.Stat(cat); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening data folder: %s is missing, though %s shows that it was there: restore it, or delete both to begin anew", cat, filepath.Base(root))
+	}
+	return nil
+}
+
 // writeDurably makes a file that is there whole or not at all, whatever a power cut
 // does.
 func writeDurably(path string, data []byte) error {
