@@ -101,6 +101,16 @@ func (g *Gateway) mayPass(c *Caller, m *passthrough.Mirror, name string) error {
 	return g.Authorize(c, perm, &authz.Resource{Engine: "pypi", Package: name})
 }
 
+// MayReadPython decides on the page of a name, be it an own one or passed through.
+func (g *Gateway) MayReadPython(c *Caller, name string) error {
+	if _, p, known := g.py.entry(name); known {
+		res := p.Resource()
+		return g.Authorize(c, authz.PackageRead, &res)
+	}
+	_, err := g.Passthrough(c, name)
+	return err
+}
+
 // PyMode is what the pass-through's pages are served as.
 func (g *Gateway) PyMode() passthrough.Mode {
 	if p := g.conf().Passthrough; p != nil {
