@@ -157,19 +157,8 @@ func (in keyInput) request() (r gateway.KeyRequest, err error) {
 			return r, gateway.Errorf(http.StatusBadRequest, "the expiry is %q: a time as 2030-01-31T12:00:00Z is expected", in.Expires)
 		}
 	}
-	for _, list := range []struct {
-		from []string
-		to   *authz.Names
-	}{
-		{in.Channels, &r.Scope.Channels}, {in.Subdirs, &r.Scope.Subdirs},
-		{in.Packages, &r.Scope.Packages}, {in.Engines, &r.Scope.Engines},
-	} {
-		if len(list.from) == 0 {
-			continue // no list is no limit; an empty one would grant nothing
-		}
-		if *list.to, err = authz.ParseNames(list.from); err != nil {
-			return bad(err)
-		}
+	if r.Scope, err = scopeOf(in.Channels, in.Subdirs, in.Packages, in.Engines); err != nil {
+		return bad(err)
 	}
 	for _, text := range in.CIDRs {
 		p, err := netip.ParsePrefix(text)

@@ -1,10 +1,14 @@
 package caddymodule
 
 import (
+	"net/http"
+
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/fairwayhq/fairway/catalog"
 	"github.com/fairwayhq/fairway/gateway"
+	"github.com/fairwayhq/fairway/passthrough"
+	"github.com/fairwayhq/fairway/python"
 )
 
 // pyView is a Python name as commands show it.
@@ -81,6 +85,10 @@ func pythonOperations() []caddy.AdminRoute {
 			}
 			return none{}, c.DeletePyName(c, c.by, in.Name)
 		}),
+		operation("python/why", func(c call, in pyInput) (*gateway.PyReport, error) {
+			return c.WhyPython(c, c.by, in.Name)
+		}),
+		operation("python/prefetch", prefetch),
 		operation("reserve/add", func(c call, in reserveInput) (reserveInput, error) {
 			norm, err := c.Reserve(c, c.by, in.Pattern)
 			return reserveInput{norm}, err
@@ -96,6 +104,57 @@ func pythonOperations() []caddy.AdminRoute {
 			return patterns, err
 		}),
 	}
+}
+
+// prefetchInput says what to fetch ahead.
+type prefetchInput struct {
+	Items []prefetchItem `json:"items"`
+}
+
+// prefetchItem is one file, or what specifiers permit of a name.
+type prefetchItem struct {
+	Name       string `json:"name"`
+	Filename   string `json:"filename,omitempty"`
+	Specifiers string `json:"specifiers,omitempty"`
+}
+
+// prefetched is the outcome of a prefetch.
+type prefetched struct {
+	Files  int             `json:"files"`
+	Bytes  int64           `json:"bytes"`
+	Failed []prefetchFault `json:"failed"`
+}
+
+type prefetchFault struct {
+	Name   string `json:"name"`
+	File   string `json:"file,omitempty"`
+	Reason string `json:"reason"`
+}
+
+func prefetch(c call, in prefetchInput) (prefetched, error) {
+	out := prefetched{Failed: []prefetchFault{}}
+	items := make([]passthrough.Item, 0, len(in.Items))
+	for _, i := range in.Items {
+		specifiers, err := python.ParseSpecifiers(i.Specifiers)
+		if err != nil {
+			return out, gateway.Errorf(http.StatusBadRequest, "%s", err.Error())
+		}
+		items = append(items, passthrough.Item{Name: i.Name, Filename: i.Filename, Specifiers: specifiers})
+	}
+	err := c.PrefetchPython(c, c.by, items, func(p passthrough.Progress) {
+		if p.Err != nil {
+			fault, _ := gateway.AsError(p.Err)
+			out.Failed = append(out.Failed, prefetchFault{p.Name, p.Filename, fault.Message})
+		} else {
+			out.Files++
+			out.Bytes += p.Size
+		}
+		c.report(gateway.UpkeepProgress{Total: p.Total, Done: p.Done, Bytes: out.Bytes})
+	})
+	if len(out.Failed) > 0 {
+		err = nil // it joins what is listed
+	}
+	return out, err
 }
 
 // yankPython yanks one file, or every file of a version.

@@ -65,6 +65,16 @@ type App struct {
 	// Limits of what is read out of a conda archive.
 	Limits Limits `json:"limits,omitzero"`
 
+	// Limits of what is read out of a Python archive.
+	PythonLimits PythonLimits `json:"python_limits,omitzero"`
+
+	// Where clients find the gateway, as https://packages.example.com: what must be an
+	// absolute URL begins with it. Default: no such URL is emitted.
+	PublicURL string `json:"public_url,omitempty"`
+
+	// CI jobs that get a short-lived key for their OIDC token.
+	TrustedPublishers []TrustedPublisher `json:"trusted_publishers,omitempty"`
+
 	// The Python indexes that names unknown here are passed through to; none without.
 	PyPI *PyPI `json:"pypi,omitempty"`
 
@@ -127,7 +137,15 @@ func (a *App) config() (gateway.Config, error) {
 		Conda: a.Limits.conda(), ShardRetention: duration(a.ShardRetention), BlobGrace: duration(a.BlobGrace),
 		AuditRetention: duration(a.AuditRetention), FailuresPerMinute: a.FailuresPerMinute,
 		PublicKeyTTL: duration(a.PublicKeyTTL), NoAnonymous: a.NoAnonymous,
-		AnonymousPassthrough: a.AnonymousPassthrough, UpstreamConflict: a.UpstreamConflict, Log: a.log,
+		AnonymousPassthrough: a.AnonymousPassthrough, UpstreamConflict: a.UpstreamConflict,
+		PublicURL: a.PublicURL, Python: a.PythonLimits.python(), Log: a.log,
+	}
+	for _, p := range a.TrustedPublishers {
+		out, err := p.publisher()
+		if err != nil {
+			return gateway.Config{}, err
+		}
+		cfg.TrustedPublishers = append(cfg.TrustedPublishers, out)
 	}
 	if a.PyPI != nil {
 		if err := a.PyPI.apply(&cfg, repl); err != nil {
@@ -144,7 +162,7 @@ func (a *App) Validate() error {
 	default:
 		return fmt.Errorf("upstream_conflict is %q: warn or refuse is expected", a.UpstreamConflict)
 	}
-	if err := a.Limits.validate(); err != nil {
+	if err := errors.Join(a.Limits.validate(), a.PythonLimits.validate()); err != nil {
 		return err
 	}
 	if a.PyPI != nil {

@@ -60,6 +60,7 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //		no_anonymous
 //		anonymous_passthrough
 //		upstream_conflict    warn|refuse
+//		public_url           <url>
 //		limits {
 //			max_entries      <number>
 //			max_unpacked     <size>
@@ -69,6 +70,30 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //			max_info_file    <size>
 //			max_window       <size>
 //			future_tolerance <time>
+//		}
+//		python_limits {
+//			max_entries      <number>
+//			max_directory    <size>
+//			max_metadata     <size>
+//			max_unpacked     <size>
+//			max_ratio        <number>
+//			ratio_from       <size>
+//		}
+//		trusted_publisher <name> {
+//			issuer   <url>
+//			jwks     <url>
+//			audience <text>
+//			subjects <pattern…>
+//			claims {
+//				<name> <value>
+//			}
+//			policy   <role or policy>
+//			project  <project>
+//			channels <name or beginning*…>
+//			subdirs  <name or beginning*…>
+//			packages <name or beginning*…>
+//			engines  conda|pypi…
+//			ttl      <time>
 //		}
 //		upstream <name> [<url>|off] {
 //			username        <text>
@@ -99,7 +124,8 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //		}
 //	}
 //
-// upstream may be there several times: indexes are asked in that order.
+// upstream and trusted_publisher may be there several times; upstreams are asked in
+// that order.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
 	if args := d.RemainingArgs(); len(args) > 0 {
@@ -111,6 +137,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	opts["upstream"] = func(d *caddyfile.Dispenser) error {
 		delete(seen, "upstream") // may be there again
 		return a.parseUpstream(d, shared)
+	}
+	opts["trusted_publisher"] = func(d *caddyfile.Dispenser) error {
+		delete(seen, "trusted_publisher")
+		return a.parsePublisher(d)
 	}
 	return opts.read(d, seen)
 }
@@ -131,7 +161,9 @@ func (a *App) options() options {
 		"no_anonymous":          toggle(&a.NoAnonymous),
 		"anonymous_passthrough": toggle(&a.AnonymousPassthrough),
 		"upstream_conflict":     word(&a.UpstreamConflict, "warn", "refuse"),
+		"public_url":            text(&a.PublicURL),
 		"limits":                block(a.Limits.options()),
+		"python_limits":         block(a.PythonLimits.options()),
 	}
 }
 

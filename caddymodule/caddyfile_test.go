@@ -69,16 +69,19 @@ func TestCaddyfileAdapts(t *testing.T) {
 // What JSON can say a Caddyfile can say too, under the same name.
 func TestEverySettingHasAnOption(t *testing.T) {
 	t.Parallel()
-	app, pypi, upstream, limits := new(App), new(PyPI), new(Upstream), new(Limits)
+	app, pypi, upstream := new(App), new(PyPI), new(Upstream)
+	limits, pyLimits, publisher := new(Limits), new(PythonLimits), new(TrustedPublisher)
 	for _, c := range []struct {
 		config any
 		opts   options
 		except []string // that have a syntax of their own
 	}{
-		{*app, app.options(), []string{"pypi"}},
+		{*app, app.options(), []string{"pypi", "trusted_publishers"}},
 		{*pypi, pypi.options(), []string{"upstreams"}},
 		{*upstream, upstream.options(), []string{"name", "url"}},
 		{*limits, limits.options(), nil},
+		{*pyLimits, pyLimits.options(), nil},
+		{*publisher, publisher.options(), []string{"name"}},
 	} {
 		typ := reflect.TypeOf(c.config)
 		want := append([]string(nil), c.except...)

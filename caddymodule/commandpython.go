@@ -10,6 +10,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+
+	"github.com/fairwayhq/fairway/gateway"
 )
 
 func pythonCommands() []*cobra.Command {
@@ -29,7 +31,36 @@ func pythonCommands() []*cobra.Command {
 			}
 			return o.show(v, fmt.Sprintf("%s is deleted.", plain(args[len(args)-1])), nil)
 		}),
+		command("why NAME", "Says what is withheld of a name, and for which reason", cobra.ExactArgs(1), whyPython),
+		prefetchCommand(),
 	}
+}
+
+func whyPython(ctx context.Context, o output, args []string) error {
+	rep, err := ask[gateway.PyReport](ctx, "python/why", pyInput{Name: args[0]}, nil)
+	if err != nil {
+		return err
+	}
+	return o.show(rep, "", func(w io.Writer) {
+		switch {
+		case rep.Own:
+			fmt.Fprintf(w, "%s is a name of this gateway, with %d files: it is never asked of an upstream.\n", plain(rep.Name), rep.Shown)
+		case rep.Refused != "":
+			fmt.Fprintf(w, "%s: %s\n", plain(rep.Name), plain(rep.Refused))
+		default:
+			fmt.Fprintf(w, "%s comes from the upstream %s: %d files are shown, %d withheld.\n", plain(rep.Name), plain(rep.Upstream), rep.Shown, len(rep.Held))
+		}
+		if rep.Stale {
+			fmt.Fprintf(w, "The upstream does not answer; its page is of %s.\n", rep.Fetched)
+		}
+		rows := make([][]string, 0, len(rep.Held))
+		for _, h := range rep.Held {
+			rows = append(rows, []string{h.File, h.Version, h.Reason, h.Until})
+		}
+		if len(rows) > 0 {
+			table(w, []string{"FILE", "VERSION", "REASON", "UNTIL"}, rows)
+		}
+	})
 }
 
 func pythonSetCommand() *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/fairwayhq/fairway/conda"
+	"github.com/fairwayhq/fairway/python"
 )
 
 // Limits bound what is read out of a conda archive. Zero fields take their
@@ -66,6 +67,54 @@ func (l Limits) validate() error {
 		"max_entries": int64(l.MaxEntries), "max_unpacked": l.MaxUnpacked, "max_ratio": l.MaxRatio,
 		"ratio_from": l.RatioFrom, "max_index_json": l.MaxIndexJSON, "max_info_file": l.MaxInfoFile,
 		"max_window": l.MaxWindow, "future_tolerance": int64(l.FutureTolerance),
+	})
+}
+
+// PythonLimits bound what is read out of a wheel or an sdist. Zero fields take their
+// defaults.
+type PythonLimits struct {
+	// Most members of an archive. Default: 100000.
+	MaxEntries int `json:"max_entries,omitempty"`
+
+	// Largest central directory of a zip archive, and RECORD of a wheel, in bytes.
+	// Default: 32 MiB.
+	MaxDirectory int64 `json:"max_directory,omitempty"`
+
+	// Largest METADATA, PKG-INFO or WHEEL, in bytes. Default: 4 MiB.
+	MaxMetadata int64 `json:"max_metadata,omitempty"`
+
+	// Most bytes that an archive may unpack to. Default: 16 GiB.
+	MaxUnpacked int64 `json:"max_unpacked,omitempty"`
+
+	// Most unpacked bytes for each packed one, once more than ratio_from were
+	// unpacked. Default: 50, and 64 MiB.
+	MaxRatio  int64 `json:"max_ratio,omitempty"`
+	RatioFrom int64 `json:"ratio_from,omitempty"`
+}
+
+func (l PythonLimits) python() python.Limits {
+	return python.Limits{
+		MaxEntries: l.MaxEntries, MaxDirectory: l.MaxDirectory, MaxMetadata: l.MaxMetadata,
+		MaxUnpacked: l.MaxUnpacked, MaxRatio: l.MaxRatio, RatioFrom: l.RatioFrom,
+	}
+}
+
+// options are the Caddyfile's names of the limits.
+func (l *PythonLimits) options() options {
+	return options{
+		"max_entries":   count(&l.MaxEntries),
+		"max_directory": size(&l.MaxDirectory),
+		"max_metadata":  size(&l.MaxMetadata),
+		"max_unpacked":  size(&l.MaxUnpacked),
+		"max_ratio":     count(&l.MaxRatio),
+		"ratio_from":    size(&l.RatioFrom),
+	}
+}
+
+func (l PythonLimits) validate() error {
+	return noneNegative("python_limits.", map[string]int64{
+		"max_entries": int64(l.MaxEntries), "max_directory": l.MaxDirectory, "max_metadata": l.MaxMetadata,
+		"max_unpacked": l.MaxUnpacked, "max_ratio": l.MaxRatio, "ratio_from": l.RatioFrom,
 	})
 }
 

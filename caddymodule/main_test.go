@@ -149,6 +149,22 @@ func (s *server) do(req *http.Request) reply {
 	return reply{resp.StatusCode, resp.Header, string(body)}
 }
 
+// metrics are what the admin endpoint tells Prometheus.
+func (s *server) metrics() string {
+	s.t.Helper()
+	client := http.Client{Transport: socketTransport(filepath.Join(s.dir, "admin.sock"))}
+	resp, err := client.Get("http://127.0.0.1/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(body)
+}
+
 // cli runs one of our commands as the binary would.
 func cli(args ...string) (stdout, stderr string, err error) {
 	root := &cobra.Command{Use: "fairway", SilenceUsage: true}

@@ -64,6 +64,9 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{uploadsDesc, bytesDesc, decisionsDesc, packagesDesc, sizeDesc, revDesc} {
 		ch <- d
 	}
+	for _, d := range passDescs {
+		ch <- d
+	}
 }
 
 // Collect implements [prometheus.Collector].
@@ -79,6 +82,9 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(packagesDesc, prometheus.GaugeValue, float64(s.Packages), s.Channel, s.Subdir)
 		ch <- prometheus.MustNewConstMetric(sizeDesc, prometheus.GaugeValue, float64(s.Bytes), s.Channel, s.Subdir)
 		ch <- prometheus.MustNewConstMetric(revDesc, prometheus.GaugeValue, float64(s.Rev), s.Channel, s.Subdir)
+	}
+	if s, ok := c.gateway.PassthroughStats(); ok {
+		collectPass(ch, s)
 	}
 }
 

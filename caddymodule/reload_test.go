@@ -193,17 +193,7 @@ func TestMetricsSurviveReload(t *testing.T) {
 		if got := s.get("/main/noarch/repodata.json", "").status; got != http.StatusOK {
 			t.Fatal(got)
 		}
-		client := http.Client{Transport: socketTransport(filepath.Join(s.dir, "admin.sock"))}
-		resp, err := client.Get("http://127.0.0.1/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(body)
+		return s.metrics()
 	}
 	before := read()
 	for _, want := range []string{
