@@ -61,12 +61,17 @@ func (g *Gateway) loadAll(ctx context.Context) error {
 
 // openChannel makes a channel readable: its index first, its name last.
 func (g *Gateway) openChannel(ctx context.Context, row *catalog.Channel) error {
-	vis, err := authz.ParseVisibility(row.Visibility)
+	c, err := newChannel(row)
 	if err != nil {
-		return fmt.Errorf("loading channel %s: %w", row.Name, err)
+		return err
 	}
-	c := &Channel{Channel: *row, Vis: vis}
-	if _, open := g.dir.channel(row.Name); !open {
+	old, open := g.dir.channel(row.Name)
+	if open && old.ID != row.ID {
+		// Deleted and made anew in one batch: the name stayed, nothing else did.
+		g.index.DropChannel(row.Name)
+		open = false
+	}
+	if !open {
 		states, err := g.cat.Subdirs(ctx, row.ID)
 		if err != nil {
 			return fmt.Errorf("loading channel %s: %w", row.Name, err)

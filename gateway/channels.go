@@ -56,8 +56,7 @@ func (g *Gateway) CreateChannel(ctx context.Context, c *Caller, name string, s C
 	if err != nil {
 		return nil, err
 	}
-	made, _ := g.dir.channel(name)
-	return made, nil
+	return newChannel(&ch)
 }
 
 // SetChannel changes a channel's settings.
@@ -66,12 +65,13 @@ func (g *Gateway) SetChannel(ctx context.Context, c *Caller, name string, s Chan
 	if err != nil {
 		return nil, err
 	}
+	var next catalog.Channel
 	_, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		now, err := sameChannel(tx, old)
 		if err != nil {
 			return err
 		}
-		next := *now
+		next = *now
 		if err := g.applySettings(c, &next, s); err != nil {
 			return err
 		}
@@ -83,8 +83,7 @@ func (g *Gateway) SetChannel(ctx context.Context, c *Caller, name string, s Chan
 	if err != nil {
 		return nil, err
 	}
-	made, _ := g.dir.channel(name)
-	return made, nil
+	return newChannel(&next)
 }
 
 // DeleteChannel removes an empty channel, or with force one with its packages.

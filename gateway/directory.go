@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,14 @@ import (
 type Channel struct {
 	catalog.Channel
 	Vis authz.Visibility
+}
+
+func newChannel(row *catalog.Channel) (*Channel, error) {
+	vis, err := authz.ParseVisibility(row.Visibility)
+	if err != nil {
+		return nil, fmt.Errorf("loading channel %s: %w", row.Name, err)
+	}
+	return &Channel{Channel: *row, Vis: vis}, nil
 }
 
 // Resource names the channel, or something in it, for a decision.

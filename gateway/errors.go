@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/blob"
 	"github.com/fairwayhq/fairway/catalog"
 	"github.com/fairwayhq/fairway/conda"
+	"github.com/fairwayhq/fairway/indexer"
 )
 
 // Error is a refusal that a caller may see: one sentence, cause first, with the
@@ -23,14 +25,13 @@ const MaxMessage = 512
 
 func (e *Error) Error() string { return e.Message }
 
-// Errorf makes an [Error], cut to [MaxMessage].
+// Errorf makes an [Error], cut to [MaxMessage] with the line end that text gets. A key
+// that was sent in the wrong place is not repeated.
 func Errorf(status int, format string, args ...any) *Error {
-	m := fmt.Sprintf(format, args...)
-	if len(m) > MaxMessage {
-		m = m[:MaxMessage-1] + "…"
-		for len(m) > MaxMessage {
-			m = m[:len(m)-4] + "…"
-		}
+	const cut = "…"
+	m := authz.HideTokens(fmt.Sprintf(format, args...))
+	if len(m) >= MaxMessage {
+		m = strings.ToValidUTF8(m[:MaxMessage-1-len(cut)], "") + cut
 	}
 	return &Error{Status: status, Message: m}
 }
@@ -57,6 +58,8 @@ func AsError(err error) (e *Error, ok bool) {
 		return Errorf(http.StatusBadRequest, "%s", err.Error()), true
 	case errors.Is(err, blob.ErrTooLarge):
 		return Errorf(http.StatusRequestEntityTooLarge, "%s", err.Error()), true
+	case errors.Is(err, indexer.ErrNotOpen):
+		return Errorf(http.StatusNotFound, "the channel was deleted a moment ago"), true
 	case errors.Is(err, catalog.ErrNotFound):
 		return Errorf(http.StatusNotFound, "%s", err.Error()), true
 	case errors.Is(err, catalog.ErrExists), errors.Is(err, catalog.ErrConflict):

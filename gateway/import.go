@@ -193,7 +193,7 @@ func (g *Gateway) stageOne(ctx context.Context, ch *Channel, f *importFile) erro
 		}
 		return Errorf(http.StatusConflict, "the channel has it with other bytes (SHA-256 %x, not %x)", old.SHA256, f.staged.SHA256)
 	}
-	f.info, err = g.inspectConda(ctx, f.staged, f.name, f.subdir)
+	f.info, err = g.inspectConda(ctx, f.staged.File(), f.staged.Size, f.name, f.subdir, g.conf().Now())
 	return err
 }
 
@@ -226,17 +226,27 @@ func (g *Gateway) commitBatch(ctx context.Context, c *Caller, ch *Channel, batch
 	}
 	g.phase("store batch", started)
 	started = time.Now()
-	var names []string
-	published, bytes := 0, int64(0)
+	var (
+		names     []string
+		refused   []ImportRefusal
+		published int
+		bytes     int64
+	)
 	rev, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
-		names, published, bytes = nil, 0, 0
+		names, refused, published, bytes = nil, nil, 0, 0
+		if err := stillFor(tx, ch); err != nil {
+			return err
+		}
 		for _, f := range fresh {
 			row := g.newPackage(c, ch, f.info, f.staged)
 			created, err := putImported(tx, ch, row, f.info)
-			if err != nil {
+			var other *Error
+			switch {
+			case errors.As(err, &other):
+				refused = append(refused, ImportRefusal{f.subdir + "/" + f.name, other.Message})
+			case err != nil:
 				return err
-			}
-			if created {
+			case created:
 				names = append(names, f.info.Name)
 				published++
 				bytes += f.staged.Size
@@ -259,7 +269,8 @@ func (g *Gateway) commitBatch(ctx context.Context, c *Caller, ch *Channel, batch
 	}
 	g.phase("index batch", started)
 	p.Published += published
-	p.Present += len(fresh) - published
+	p.Present += len(fresh) - published - len(refused)
+	p.Refused = append(p.Refused, refused...)
 	p.Bytes += bytes
 	g.counters.Uploads.Add(int64(published))
 	g.counters.UploadBytes.Add(bytes)
@@ -267,17 +278,21 @@ func (g *Gateway) commitBatch(ctx context.Context, c *Caller, ch *Channel, batch
 }
 
 // putImported inserts a package unless somebody uploaded it since it was looked
-// for; it writes no audit row of its own.
+// for; with other bytes that is an *[Error]. It writes no audit row of its own.
 func putImported(tx *catalog.Tx, ch *Channel, p *catalog.Package, info *conda.Info) (created bool, err error) {
 	if err := firstPublished(tx, ch, p); err != nil {
 		return false, err
 	}
 	p.Record = info.Record(p.Size, p.SHA256, p.MD5, p.IndexedAt)
 	err = tx.InsertPackage(p)
-	if errors.Is(err, catalog.ErrExists) {
-		return false, nil
+	if !errors.Is(err, catalog.ErrExists) {
+		return err == nil, err
 	}
-	return err == nil, err
+	old, err := tx.Package(ch.ID, p.Subdir, p.Filename)
+	if err == nil && old.SHA256 != p.SHA256 {
+		err = otherBytes(ch, p.Subdir, p.Filename, old.SHA256, p.SHA256)
+	}
+	return false, err
 }
 
 func cancelAll(batch []*importFile) {

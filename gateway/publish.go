@@ -95,15 +95,15 @@ func (g *Gateway) StageUpload(ctx context.Context, u *Upload, body io.Reader) (*
 // every index of the subdir has it, and a power cut cannot take it back.
 func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged *blob.Staged, attestation []byte) (*Published, error) {
 	started := time.Now()
-	info, err := g.inspectConda(ctx, staged, u.Filename, u.Subdir)
+	info, err := g.inspectConda(ctx, staged.File(), staged.Size, u.Filename, u.Subdir, g.conf().Now())
 	if err != nil {
 		return nil, err
 	}
 	g.phase("inspect", started)
 
-	// The archive, not the request, says what is published: decide on that.
-	res := u.channel.Resource(info.Subdir, info.Name)
-	if err := g.Authorize(c, authz.PackageUpload, &res); err != nil {
+	// The archive, not the request, says what is published, and the channel may have
+	// been given away or deleted while the bytes came: decide on what is there now.
+	if u.channel, err = g.authorizeChannel(c, authz.PackageUpload, u.Channel, info.Subdir, info.Name); err != nil {
 		return nil, err
 	}
 
@@ -128,6 +128,9 @@ func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged
 	p.Attestation = attestation
 	started = time.Now()
 	pub.Rev, err = g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
+		if err := stillFor(tx, u.channel); err != nil {
+			return err
+		}
 		created, err := putPackage(tx, u.channel, p, info, u.Force)
 		pub.Created = created
 		return err
@@ -157,15 +160,16 @@ func (g *Gateway) PublishConda(ctx context.Context, c *Caller, u *Upload, staged
 // window of [conda.Limits.MaxWindow] bytes.
 const maxInspections = 4
 
-// inspectConda reads a staged archive once it is its turn.
-func (g *Gateway) inspectConda(ctx context.Context, staged *blob.Staged, filename, subdir string) (*conda.Info, error) {
+// inspectConda reads an archive once it is its turn. No timestamp in it may be later
+// than now.
+func (g *Gateway) inspectConda(ctx context.Context, f io.ReaderAt, size int64, filename, subdir string, now time.Time) (*conda.Info, error) {
 	select {
 	case g.inspecting <- struct{}{}:
 		defer func() { <-g.inspecting }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return conda.Inspect(staged.File(), staged.Size, filename, subdir, g.conf().Now(), g.conf().Conda)
+	return conda.Inspect(f, size, filename, subdir, now, g.conf().Conda)
 }
 
 // newPackage is the row of an inspected, staged package; the time of first
@@ -209,6 +213,15 @@ func putPackage(tx *catalog.Tx, ch *Channel, p *catalog.Package, info *conda.Inf
 		return false, err
 	}
 	return true, tx.Audit("package.overwrite", "conda", ch.Name+"/"+p.Subdir+"/"+p.Filename, auditPackage(old), auditPackage(p))
+}
+
+// stillFor is sameChannel for uploaders, which take 409 for "it is there already".
+func stillFor(tx *catalog.Tx, ch *Channel) error {
+	_, err := sameChannel(tx, ch)
+	if e, told := AsError(err); err != nil && told && e.Status == http.StatusConflict {
+		return Errorf(http.StatusNotFound, "channel %q was made anew or moved to another project while the package came", ch.Name)
+	}
+	return err
 }
 
 // firstPublished settles the time of first publication (CEP 47), which is our own

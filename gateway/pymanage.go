@@ -62,11 +62,12 @@ func (g *Gateway) SetPyName(ctx context.Context, c *Caller, name string, s PySet
 	if !python.ValidName(name) {
 		return nil, Errorf(http.StatusUnprocessableEntity, "%.100q is no Python project name: letters, digits, '.', '_' and '-', with a letter or digit at both ends, are expected", name)
 	}
+	var next catalog.PyName
 	rev, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		was, err := tx.PyName(norm)
 		switch {
 		case errors.Is(err, catalog.ErrNotFound):
-			next := fresh
+			next = fresh
 			if err := g.applyPySettings(c, &next, s); err != nil {
 				return err
 			}
@@ -80,7 +81,7 @@ func (g *Gateway) SetPyName(ctx context.Context, c *Caller, name string, s PySet
 			// Somebody else's by now: what was decided is not decided for this.
 			return Errorf(http.StatusConflict, "Python name %q was made or moved to another project a moment ago: try again", norm)
 		}
-		next := *was
+		next = *was
 		if err := g.applyPySettings(c, &next, s); err != nil {
 			return err
 		}
@@ -95,8 +96,7 @@ func (g *Gateway) SetPyName(ctx context.Context, c *Caller, name string, s PySet
 	if err := g.settlePython(ctx, norm, "", rev); err != nil {
 		return nil, err
 	}
-	_, made, _ := g.py.entry(norm)
-	return made, nil
+	return newPyProject(&next)
 }
 
 func (g *Gateway) applyPySettings(c *Caller, n *catalog.PyName, s PySettings) error {

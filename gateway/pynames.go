@@ -21,6 +21,14 @@ type PyProject struct {
 	Vis authz.Visibility
 }
 
+func newPyProject(row *catalog.PyName) (*PyProject, error) {
+	vis, err := authz.ParseVisibility(row.Visibility)
+	if err != nil {
+		return nil, fmt.Errorf("loading Python name %s: %w", row.Name, err)
+	}
+	return &PyProject{PyName: *row, Vis: vis}, nil
+}
+
 // Resource names the project for a decision.
 func (p *PyProject) Resource() authz.Resource {
 	return authz.Resource{Engine: "pypi", Project: p.ProjectID, Package: p.Name, Visibility: p.Vis}
@@ -174,12 +182,11 @@ func (g *Gateway) loadReserved(ctx context.Context) error {
 }
 
 func (g *Gateway) setPyName(row *catalog.PyName) error {
-	vis, err := authz.ParseVisibility(row.Visibility)
-	if err != nil {
-		return fmt.Errorf("loading Python name %s: %w", row.Name, err)
+	p, err := newPyProject(row)
+	if err == nil {
+		g.py.set(p)
 	}
-	g.py.set(&PyProject{PyName: *row, Vis: vis})
-	return nil
+	return err
 }
 
 // applyPython brings the directory up to date with a committed change. Pages

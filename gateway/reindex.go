@@ -42,24 +42,15 @@ func (g *Gateway) Reindex(ctx context.Context, c *Caller, channel, subdir string
 		return nil, Errorf(422, "%q is no subdir: a name as noarch or linux-64 is expected", subdir)
 	}
 	rep := &ReindexReport{Channel: channel, Subdir: subdir, Repaired: []ReindexItem{}, Damaged: []ReindexItem{}}
-	var fixes []*catalog.Package
-	err = g.cat.EachPackage(ctx, ch.ID, subdir, func(p *catalog.Package) error {
-		rep.Packages++
-		fixed, reason, err := g.reread(ctx, p)
-		switch {
-		case err != nil:
-			rep.Damaged = append(rep.Damaged, ReindexItem{p.Filename, err.Error()})
-		case fixed != nil:
-			rep.Repaired = append(rep.Repaired, ReindexItem{p.Filename, reason})
-			fixes = append(fixes, fixed)
-		}
-		return ctx.Err()
-	})
+	fixes, err := g.rereadAll(ctx, ch, rep)
 	if err != nil {
 		return nil, fmt.Errorf("reading packages of %s/%s: %w", channel, subdir, err)
 	}
 	ctx = context.WithoutCancel(ctx)
 	rep.Revision, err = g.cat.Update(ctx, c.Actor(), func(tx *catalog.Tx) error {
+		if _, err := sameChannel(tx, ch); err != nil {
+			return err
+		}
 		for _, fix := range fixes {
 			now, err := tx.Package(ch.ID, subdir, fix.Filename)
 			if errors.Is(err, catalog.ErrNotFound) || err == nil && now.SHA256 != fix.SHA256 {
@@ -87,6 +78,41 @@ func (g *Gateway) Reindex(ctx context.Context, c *Caller, channel, subdir string
 	return rep, nil
 }
 
+// rereadAll reads every package of a subdir again and returns the rows to repair. It
+// lists the files first: reading them takes as long as there are bytes, and a query
+// that went on for so long would keep a reader from everyone else.
+func (g *Gateway) rereadAll(ctx context.Context, ch *Channel, rep *ReindexReport) (fixes []*catalog.Package, err error) {
+	var files []string
+	err = g.cat.EachEntry(ctx, ch.ID, rep.Subdir, func(e *catalog.Entry) error {
+		files = append(files, e.Filename)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		p, err := g.packageOf(ctx, ch, rep.Subdir, file)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			continue // deleted meanwhile
+		}
+		rep.Packages++
+		fixed, reason, err := g.reread(ctx, p)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			rep.Damaged = append(rep.Damaged, ReindexItem{file, err.Error()})
+		case fixed != nil:
+			rep.Repaired = append(rep.Repaired, ReindexItem{file, reason})
+			fixes = append(fixes, fixed)
+		}
+	}
+	return fixes, nil
+}
+
 // reread reads a package's archive again and returns the row it should have, nil
 // when that is the row it has.
 func (g *Gateway) reread(ctx context.Context, p *catalog.Package) (fixed *catalog.Package, reason string, err error) {
@@ -101,7 +127,7 @@ func (g *Gateway) reread(ctx context.Context, p *catalog.Package) (fixed *catalo
 		return nil, "", fmt.Errorf("its stored bytes are damaged: %w", err)
 	}
 	// What was accepted stays accepted, whatever the clock says now.
-	info, err := conda.Inspect(f, size, p.Filename, p.Subdir, time.UnixMilli(p.UploadedAt), g.conf().Conda)
+	info, err := g.inspectConda(ctx, f, size, p.Filename, p.Subdir, time.UnixMilli(p.UploadedAt))
 	if err != nil {
 		return nil, "", err
 	}

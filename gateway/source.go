@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -25,7 +27,9 @@ func (s *source) channelID(ctx context.Context, name string) (int64, error) {
 		return ch.ID, nil
 	}
 	row, err := s.g.cat.Channel(ctx, name)
-	if err != nil {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return 0, fmt.Errorf("%w: %s", indexer.ErrNotOpen, name)
+	} else if err != nil {
 		return 0, err
 	}
 	return row.ID, nil
