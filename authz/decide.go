@@ -76,7 +76,7 @@ func (r *Ring) recognise(token string, ip netip.Addr, now int64) (*Grant, *Denie
 	case !g.Key.Enabled:
 		return g, errDisabled
 	case expired(g.Key.ExpiresAt, now):
-		return g, unauthorized("this key expired at " + instant(g.Key.ExpiresAt) + ": use another")
+		return g, unauthorized(ExpiredPrefix + " at " + instant(g.Key.ExpiresAt) + ": use another")
 	case !g.issuerAlive(now):
 		return g, errIssuer
 	case !g.Key.allows(ip):

@@ -33,6 +33,10 @@ var (
 	}()
 )
 
+// ExpiredPrefix begins the reason of a refusal whose key is known and whose time is
+// over: some APIs have a code of its own for that.
+const ExpiredPrefix = "this key expired"
+
 func unauthorized(reason string) *Denied { return &Denied{http.StatusUnauthorized, reason} }
 func forbidden(reason string) *Denied    { return &Denied{http.StatusForbidden, reason} }
 

@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"strings"
+
+	"github.com/fairwayhq/fairway/authz"
 )
 
 // CORS lets pages of other origins read with a public key: those are made for
@@ -25,7 +27,7 @@ func CORS(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		if a := r.Header.Get("Authorization"); a == "" || strings.Contains(a, "pk-") {
+		if token, err := authz.Credentials(r, ""); err == nil && !strings.HasPrefix(token, authz.SecretKey.String()+"-") {
 			h["Access-Control-Allow-Origin"] = []string{"*"}
 			h["Access-Control-Expose-Headers"] = []string{"ETag, Content-Range, Accept-Ranges, X-Fairway-Reason"}
 		}

@@ -20,6 +20,9 @@ type Env struct {
 	// to tell it, and its id. nil takes the connection's address and no id.
 	Peer func(*http.Request) (ip netip.Addr, requestID string)
 
+	// Metrics answers the process's figures; nil where there are none to answer.
+	Metrics http.Handler
+
 	// Count is told how each request ended, for metrics; nil for nobody.
 	Count func(surface, outcome string)
 }

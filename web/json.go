@@ -32,15 +32,15 @@ const MaxJSON = 1 << 20
 // ReadJSON decodes a request's body strictly: one object of known fields. An
 // empty body leaves v as it is.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxJSON))
+	dec := json.NewDecoder(SmallBody(w, r, MaxJSON))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)
-	var tooLarge *http.MaxBytesError
+	if _, refused := gateway.AsError(err); refused {
+		return err
+	}
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
-	case errors.As(err, &tooLarge):
-		return gateway.Errorf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes: a small JSON object is expected", MaxJSON)
 	case err != nil:
 		return gateway.Errorf(http.StatusBadRequest, "the body cannot be read as JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
 	case dec.More():

@@ -15,10 +15,21 @@ type Route struct {
 	Method  string // GET serves HEAD too
 	Pattern string
 	// Permission names what a caller needs ("package:upload"), for the route table
-	// and the API's description: "" for routes that need none, "any" for those that
-	// take every valid key. The operation behind the handler is what enforces it.
+	// and the API's description: "" for routes that need none. The operation behind
+	// the handler is what enforces it.
 	Permission string
-	Handler    func(w http.ResponseWriter, r *http.Request, p Params)
+	// Further names what some requests need beside it, or instead: to replace a file,
+	// to read what is closed, for a query's fields.
+	Further []string
+	Handler func(w http.ResponseWriter, r *http.Request, p Params)
+}
+
+// Permissions are all that requests of the route may need.
+func (r *Route) Permissions() []string {
+	if r.Permission == "" {
+		return r.Further
+	}
+	return append([]string{r.Permission}, r.Further...)
 }
 
 // Params are what a pattern's variables matched, by name.

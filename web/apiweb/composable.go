@@ -1,6 +1,7 @@
 package apiweb
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -226,11 +227,14 @@ func (s *Surface) updateKey(w http.ResponseWriter, r *http.Request, p web.Params
 		if in.Type != nil && *in.Type != old.Type {
 			return 0, nil, gateway.Errorf(http.StatusBadRequest, "type is %.20q: a key's type cannot change", *in.Type)
 		}
-		if in.ExpiresAt != nil && *in.ExpiresAt != web.Time(old.ExpiresAt) {
+		if in.ExpiresAt != nil && !sameTime(*in.ExpiresAt, old.ExpiresAt) {
 			return 0, nil, gateway.Errorf(http.StatusBadRequest, "expires_at is %.60q: a key's expiry cannot change, make another key", *in.ExpiresAt)
 		}
-		if in.Project != nil && *in.Project != old.ProjectID {
+		if in.Project != nil && *in.Project != old.ProjectID && *in.Project != s.env.Gateway.ProjectName(old.ProjectID) {
 			return 0, nil, gateway.Errorf(http.StatusBadRequest, "project is %.60q: a key's project cannot change, make another key", *in.Project)
+		}
+		if in.Scope != nil && !sameScope(in.Scope, old.Scope) {
+			return 0, nil, gateway.Errorf(http.StatusBadRequest, "the scope differs from the key's: a key's scope cannot change, make another key")
 		}
 		ch := gateway.KeyChange{Name: in.Name, Enabled: in.Enabled}
 		if grants, err := in.policy(); err != nil {
@@ -254,6 +258,26 @@ func (s *Surface) updateKey(w http.ResponseWriter, r *http.Request, p web.Params
 		}
 		return http.StatusOK, s.apiKey(k), nil
 	})
+}
+
+// sameTime reports whether text is the instant ms, in any spelling; "" is none.
+func sameTime(text string, ms int64) bool {
+	if text == "" || ms == 0 {
+		return text == "" && ms == 0
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	return err == nil && t.UnixMilli() == ms
+}
+
+// sameScope reports whether two scopes are one, whatever the order of their lists.
+func sameScope(a, b json.RawMessage) bool {
+	var x, y authz.Scope
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return false
+	}
+	first, errX := json.Marshal(x)
+	second, errY := json.Marshal(y)
+	return errX == nil && errY == nil && bytes.Equal(first, second)
 }
 
 func (s *Surface) deleteKey(w http.ResponseWriter, r *http.Request, p web.Params) {

@@ -5,7 +5,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
+	"github.com/google/uuid"
+
+	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
 	"github.com/fairwayhq/fairway/gateway"
 	"github.com/fairwayhq/fairway/web"
@@ -29,8 +33,8 @@ type param struct {
 // Unwrap lets the gateway see what it is.
 func (p *param) Unwrap() error { return p.Error }
 
-// keygen writes an error document. param names the query parameter to blame.
-func keygen(parameter string) shape {
+// keygen writes an error document. parameter names the query parameter to blame.
+func (s *Surface) keygen(parameter string) shape {
 	return func(w http.ResponseWriter, r *http.Request, e *gateway.Error) {
 		type source struct {
 			Parameter string `json:"parameter,omitempty"`
@@ -42,12 +46,16 @@ func keygen(parameter string) shape {
 			Code   string  `json:"code"`
 			Source *source `json:"source,omitempty"`
 		}
-		it := item{Title: http.StatusText(e.Status), Detail: e.Message, Code: keygenCode(r, e.Status)}
+		it := item{Title: http.StatusText(e.Status), Detail: e.Message, Code: keygenCode(r, e)}
 		switch {
 		case parameter != "":
 			it.Source = &source{Parameter: parameter}
 		case e.Status == http.StatusUnauthorized:
 			it.Source = &source{Header: "Authorization"}
+		}
+		id := s.env.Nobody(r).RequestID
+		if id == "" {
+			id = catalog.NewID()
 		}
 		w.Header()["Content-Type"] = []string{jsonAPI}
 		web.WriteJSON(w, e.Status, struct {
@@ -57,27 +65,43 @@ func keygen(parameter string) shape {
 			Errors []item `json:"errors"`
 		}{struct {
 			ID string `json:"id"`
-		}{catalog.NewID()}, []item{it}})
+		}{id}, []item{it}})
 	}
 }
 
-func keygenCode(r *http.Request, status int) string {
-	switch status {
+// keygenCode is the code that Keygen has for an error, as its clients compare it.
+func keygenCode(r *http.Request, e *gateway.Error) string {
+	switch e.Status {
 	case http.StatusBadRequest:
 		return "PARAMETER_INVALID"
 	case http.StatusUnauthorized:
-		if len(r.Header["Authorization"]) == 0 {
-			return "TOKEN_MISSING"
-		}
-		return "TOKEN_INVALID"
+		return unauthorizedCode(r, e)
 	case http.StatusForbidden:
 		return "ACCESS_DENIED"
 	case http.StatusNotFound:
 		return "NOT_FOUND"
+	case http.StatusMethodNotAllowed:
+		return "METHOD_NOT_ALLOWED"
 	case http.StatusTooManyRequests:
 		return "TOO_MANY_REQUESTS"
 	}
 	return "INTERNAL_ERROR"
+}
+
+func unauthorizedCode(r *http.Request, e *gateway.Error) string {
+	token, err := authz.Credentials(r, "")
+	scheme, _, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
+	switch {
+	case err == nil && token == "":
+		return "TOKEN_MISSING"
+	case strings.HasPrefix(e.Message, authz.ExpiredPrefix):
+		return "TOKEN_EXPIRED"
+	case uuid.Validate(token) == nil:
+		return "TOKEN_FORMAT_INVALID"
+	case strings.EqualFold(scheme, "License"):
+		return "LICENSE_INVALID"
+	}
+	return "TOKEN_INVALID"
 }
 
 type engineLinks struct {
@@ -135,13 +159,13 @@ func (s *Surface) engines(r *http.Request, p web.Params) ([]*gateway.Engine, err
 func (s *Surface) listEngines(w http.ResponseWriter, r *http.Request, p web.Params) {
 	all, err := s.engines(r, p)
 	if err != nil {
-		s.fail(w, r, keygen(""), err)
+		s.fail(w, r, s.keygen(""), err)
 		return
 	}
 	q := r.URL.Query()
 	pg, bad := parsePage(q)
 	if bad != nil {
-		s.fail(w, r, keygen(bad.name), bad.Error)
+		s.fail(w, r, s.keygen(bad.name), bad.Error)
 		return
 	}
 	doc := struct {
@@ -161,7 +185,7 @@ func (s *Surface) listEngines(w http.ResponseWriter, r *http.Request, p web.Para
 func (s *Surface) getEngine(w http.ResponseWriter, r *http.Request, p web.Params) {
 	all, err := s.engines(r, p)
 	if err != nil {
-		s.fail(w, r, keygen(""), err)
+		s.fail(w, r, s.keygen(""), err)
 		return
 	}
 	for _, e := range all {
@@ -172,7 +196,7 @@ func (s *Surface) getEngine(w http.ResponseWriter, r *http.Request, p web.Params
 			return
 		}
 	}
-	s.fail(w, r, keygen(""), gateway.Errorf(http.StatusNotFound, "The requested release engine '%.80s' was not found", p["engine"]))
+	s.fail(w, r, s.keygen(""), gateway.Errorf(http.StatusNotFound, "The requested release engine '%.80s' was not found", p["engine"]))
 }
 
 func (s *Surface) answer(w http.ResponseWriter, doc any) {

@@ -31,8 +31,7 @@ func (s *Surface) mint(w http.ResponseWriter, r *http.Request) (*gateway.MintedK
 func (s *Surface) mintPrefix(w http.ResponseWriter, r *http.Request, _ web.Params) {
 	made, err := s.mint(w, r)
 	if err != nil {
-		web.Drain(w, r)
-		s.env.WriteText(w, r, err)
+		s.fail(w, r, s.text, err)
 		return
 	}
 	s.env.Served("api", "minted")

@@ -2,6 +2,7 @@ package apiweb
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/fairwayhq/fairway/gateway"
 	"github.com/fairwayhq/fairway/web"
@@ -17,7 +18,7 @@ type Surface struct {
 func New(env *web.Env) *Surface {
 	s := &Surface{env: env}
 	s.router = web.NewRouter(s.routes(), func(w http.ResponseWriter, r *http.Request, status int, message string) {
-		s.fail(w, r, composable, &gateway.Error{Status: status, Message: message})
+		s.fail(w, r, s.shapeOf(r.URL.Path), &gateway.Error{Status: status, Message: message})
 	})
 	return s
 }
@@ -29,6 +30,7 @@ func (s *Surface) Routes() []web.Route { return s.router.Routes() }
 func (s *Surface) Serve(w http.ResponseWriter, r *http.Request) bool { return s.router.Serve(w, r) }
 
 func (s *Surface) routes() []web.Route {
+	seen := []string{"channel:read", "package:read", "package:read-closed"} // an engine is seen by its packages
 	routes := []web.Route{
 		{Method: "GET", Pattern: "/api/v1/apikeys", Permission: "key:read", Handler: s.listKeys},
 		{Method: "GET", Pattern: "/api/v1/apikeys/", Permission: "key:read", Handler: s.listKeys},
@@ -49,8 +51,8 @@ func (s *Surface) routes() []web.Route {
 		{Method: "GET", Pattern: "/api/v1/permissions", Permission: "policy:read", Handler: s.listPermissions},
 		{Method: "GET", Pattern: "/api/v1/api_keys/permissions", Permission: "policy:read", Handler: s.listPermissions},
 
-		{Method: "GET", Pattern: "/v1/accounts/{account}/engines", Permission: "engine:read", Handler: s.listEngines},
-		{Method: "GET", Pattern: "/v1/accounts/{account}/engines/{engine}", Permission: "engine:read", Handler: s.getEngine},
+		{Method: "GET", Pattern: "/v1/accounts/{account}/engines", Permission: "engine:read", Further: seen, Handler: s.listEngines},
+		{Method: "GET", Pattern: "/v1/accounts/{account}/engines/{engine}", Permission: "engine:read", Further: seen, Handler: s.getEngine},
 
 		{Method: "POST", Pattern: "/api/oidc/mint_token", Handler: s.mintPrefix},
 		{Method: "GET", Pattern: "/_/oidc/audience", Handler: s.pypiAudience},
@@ -76,6 +78,26 @@ func (s *Surface) routes() []web.Route {
 
 // shape writes an error as one of the APIs does.
 type shape func(w http.ResponseWriter, r *http.Request, e *gateway.Error)
+
+// shapeOf is the shape that errors have at a path.
+func (s *Surface) shapeOf(path string) shape {
+	switch {
+	case strings.HasPrefix(path, "/v1/"):
+		return s.keygen("")
+	case strings.HasPrefix(path, "/_/"):
+		return pypi
+	case strings.HasPrefix(path, "/api/oidc/"):
+		return s.text
+	case strings.HasPrefix(path, "/api/v1/api_keys"), strings.HasPrefix(path, "/api/v1/policies"), path == "/api/v1/permissions":
+		return catena
+	}
+	return composable
+}
+
+// text is an error as prefix.dev's clients print it.
+func (s *Surface) text(w http.ResponseWriter, r *http.Request, e *gateway.Error) {
+	s.env.WriteText(w, r, e)
+}
 
 // serve runs fn for a request's caller and answers its result as JSON.
 func (s *Surface) serve(w http.ResponseWriter, r *http.Request, as shape, fn func(*gateway.Caller) (status int, answer any, err error)) {

@@ -40,12 +40,33 @@ func New(env *web.Env, o Options) *Surface {
 	return s
 }
 
-// Routes is the table of everything but the channels' own paths.
-func (s *Surface) Routes() []web.Route { return s.router.Routes() }
+// Routes is the table of the surface. The paths of the channels themselves are in it,
+// too, although no router finds them: a channel's name may have any number of
+// segments, so they are read from their end.
+func (s *Surface) Routes() []web.Route { return append(s.channelPaths(), s.router.Routes()...) }
+
+func (s *Surface) channelPaths() []web.Route {
+	reads := []string{"/{channel...}/", "/{channel...}/{subdir}/", "/{channel...}/channeldata.json", "/{channel...}/notices.json",
+		"/{channel...}/{subdir}/{file}", "/{channel...}/{subdir}/shards/{shard}"}
+	var routes []web.Route
+	for _, mount := range []string{"", "/t/{key}"} {
+		for _, path := range reads {
+			routes = append(routes, web.Route{
+				Method: "GET", Pattern: mount + path, Permission: "channel:read", Further: []string{"package:read", "package:read-closed"},
+				Handler: func(w http.ResponseWriter, r *http.Request, _ web.Params) { s.read(w, r) },
+			})
+		}
+	}
+	return append(routes, web.Route{
+		Method: "PUT", Pattern: "/{channel...}/{subdir}/{file}", Permission: "package:upload", Further: []string{"package:overwrite", "channel:update"},
+		Handler: func(w http.ResponseWriter, r *http.Request, _ web.Params) { s.put(w, r) },
+	})
+}
 
 func (s *Surface) routes() []web.Route {
+	overwrite := []string{"package:overwrite"}
 	return []web.Route{
-		{Method: "POST", Pattern: "/api/v1/upload/{channel...}", Permission: "package:upload", Handler: s.upload},
+		{Method: "POST", Pattern: "/api/v1/upload/{channel...}", Permission: "package:upload", Further: overwrite, Handler: s.upload},
 		{Method: "DELETE", Pattern: "/api/v1/delete/{channel...}/{subdir}/{file}", Permission: "package:delete", Handler: s.delete},
 		{Method: "POST", Pattern: "/api/v1/reindex/{channel...}/{subdir}", Permission: "channel:reindex", Handler: s.reindex},
 		{Method: "POST", Pattern: "/api/v1/yank/{channel...}/{subdir}/{file}", Permission: "package:yank", Handler: s.yank},
@@ -57,7 +78,7 @@ func (s *Surface) routes() []web.Route {
 		{Method: "GET", Pattern: "/api/v1/channels/{channel...}", Permission: "channel:read", Handler: s.getChannel},
 		{Method: "PATCH", Pattern: "/api/v1/channels/{channel...}", Permission: "channel:update", Handler: s.updateChannel},
 		{Method: "DELETE", Pattern: "/api/v1/channels/{channel...}", Permission: "channel:delete", Handler: s.deleteChannel},
-		{Method: "POST", Pattern: "/api/channels/{channel...}/upload/{file}", Permission: "package:upload", Handler: s.quetzUpload},
+		{Method: "POST", Pattern: "/api/channels/{channel...}/upload/{file}", Permission: "package:upload", Further: overwrite, Handler: s.quetzUpload},
 	}
 }
 

@@ -21,6 +21,7 @@ func New(env *web.Env) *Surface {
 	s.router = web.NewRouter([]web.Route{
 		{Method: "GET", Pattern: "/-/healthz", Handler: s.health},
 		{Method: "GET", Pattern: "/-/readyz", Handler: s.ready},
+		{Method: "GET", Pattern: "/-/metrics", Permission: "metrics:read", Handler: s.metrics},
 		{Method: "GET", Pattern: "/-/", Handler: s.home},
 		{Method: "GET", Pattern: "/-/login", Handler: s.login},
 	}, s.deny)
@@ -51,6 +52,24 @@ func (s *Surface) ready(w http.ResponseWriter, r *http.Request, _ web.Params) {
 	web.WriteJSON(w, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"ready"})
+}
+
+// metrics answers the figures that Caddy's admin endpoint has, to who holds the
+// permission.
+func (s *Surface) metrics(w http.ResponseWriter, r *http.Request, _ web.Params) {
+	c, err := s.env.Caller(r, "")
+	if err == nil {
+		err = s.env.Gateway.MayReadMetrics(c)
+	}
+	if err == nil && s.env.Metrics == nil {
+		err = gateway.Errorf(http.StatusNotFound, "no metrics are kept here: the admin endpoint has them")
+	}
+	if err != nil {
+		s.env.WriteText(w, r, err)
+		return
+	}
+	w.Header()["Cache-Control"] = []string{"no-store"}
+	s.env.Metrics.ServeHTTP(w, r)
 }
 
 func (s *Surface) deny(w http.ResponseWriter, r *http.Request, status int, message string) {

@@ -90,10 +90,10 @@ func (q *root) BatchDeletePackageVariants(ctx context.Context, args struct {
 		switch {
 		case err == nil:
 			out.Deleted++
-		case told && fault.Status == http.StatusNotFound:
+		case told && fault.Status < http.StatusInternalServerError && (fault.Status != http.StatusUnauthorized || out.Deleted > 0):
 			out.Errors = append(out.Errors, &batchDeleteError{e.Subdir, e.Filename, fault.Message})
 		default:
-			return nil, err // what is refused once is refused for all
+			return nil, err
 		}
 	}
 	return out, nil

@@ -48,7 +48,9 @@ func New(env *web.Env) *Surface {
 		graphql.UseStringDescriptions(), graphql.UseFieldResolvers(), graphql.MaxDepth(maxDepth), graphql.MaxQueryLength(maxQuery),
 		graphql.MaxSelections(maxSelections), graphql.OverlapValidationLimit(maxOverlaps), graphql.MaxParallelism(parallel))
 	s.router = web.NewRouter([]web.Route{
-		{Method: "POST", Pattern: "/api/graphql", Permission: "", Handler: s.query},
+		{Method: "POST", Pattern: "/api/graphql", Further: []string{
+			"channel:read", "package:read", "package:read-closed", "channel:update", "package:delete", "key:read", "key:create", "key:delete",
+		}, Handler: s.query},
 	}, func(w http.ResponseWriter, r *http.Request, status int, message string) {
 		s.fail(w, r, &gateway.Error{Status: status, Message: message})
 	})

@@ -50,6 +50,8 @@ func (s *Surface) Serve(w http.ResponseWriter, r *http.Request) bool { return s.
 const keygenMount = "/v1/accounts/{account}/engines/pypi"
 
 func (s *Surface) routes() []web.Route {
+	closed := []string{"package:read-closed"}
+	either := []string{"package:read-closed", "proxy:fetch"} // an own name, or one that is passed through
 	routes := []web.Route{
 		{Method: "POST", Pattern: "/pypi/legacy/", Permission: "package:upload", Handler: s.upload},
 		{Method: "POST", Pattern: "/pypi/legacy", Permission: "package:upload", Handler: s.upload},
@@ -63,7 +65,7 @@ func (s *Surface) routes() []web.Route {
 		{Method: "DELETE", Pattern: "/api/v1/python/{name}", Permission: "package:delete", Handler: s.deleteName},
 		{Method: "POST", Pattern: "/api/v1/python/{name}/yank", Permission: "package:yank", Handler: s.yank},
 		{Method: "POST", Pattern: "/api/v1/python/{name}/unyank", Permission: "package:yank", Handler: s.unyank},
-		{Method: "GET", Pattern: "/api/v1/python/{name}/why", Permission: "package:read", Handler: s.why},
+		{Method: "GET", Pattern: "/api/v1/python/{name}/why", Permission: "package:read", Further: either, Handler: s.why},
 		{Method: "POST", Pattern: "/api/v1/python/{name}/purge", Permission: "cache:purge", Handler: s.purge},
 		{Method: "GET", Pattern: "/api/v1/reserved", Permission: "channel:read", Handler: s.listReserved},
 		{Method: "PUT", Pattern: "/api/v1/reserved/{pattern}", Permission: "project:update", Handler: s.reserve},
@@ -71,11 +73,11 @@ func (s *Surface) routes() []web.Route {
 	}
 	for _, mount := range []string{"/pypi", keygenMount} {
 		routes = append(routes,
-			web.Route{Method: "GET", Pattern: mount + "/simple/", Permission: "package:read", Handler: s.index},
-			web.Route{Method: "GET", Pattern: mount + "/simple", Permission: "package:read", Handler: s.addSlash},
-			web.Route{Method: "GET", Pattern: mount + "/simple/{name}/", Permission: "package:read", Handler: s.project},
-			web.Route{Method: "GET", Pattern: mount + "/simple/{name}", Permission: "package:read", Handler: s.addSlash},
-			web.Route{Method: "GET", Pattern: mount + "/files/" + gateway.LocalFiles + "/{name}/{file}", Permission: "package:read", Handler: s.file},
+			web.Route{Method: "GET", Pattern: mount + "/simple/", Permission: "package:read", Further: closed, Handler: s.index},
+			web.Route{Method: "GET", Pattern: mount + "/simple", Permission: "package:read", Further: closed, Handler: s.addSlash},
+			web.Route{Method: "GET", Pattern: mount + "/simple/{name}/", Permission: "package:read", Further: either, Handler: s.project},
+			web.Route{Method: "GET", Pattern: mount + "/simple/{name}", Permission: "package:read", Further: either, Handler: s.addSlash},
+			web.Route{Method: "GET", Pattern: mount + "/files/" + gateway.LocalFiles + "/{name}/{file}", Permission: "package:read", Further: closed, Handler: s.file},
 			web.Route{Method: "GET", Pattern: mount + "/files/{upstream}/{path...}", Permission: "proxy:fetch", Handler: s.upstreamFile},
 		)
 	}

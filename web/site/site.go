@@ -13,6 +13,7 @@ import (
 	"github.com/fairwayhq/fairway/web/condaweb"
 	"github.com/fairwayhq/fairway/web/dashweb"
 	"github.com/fairwayhq/fairway/web/graphqlweb"
+	"github.com/fairwayhq/fairway/web/openapi"
 	"github.com/fairwayhq/fairway/web/pyweb"
 )
 
@@ -30,14 +31,17 @@ type Site struct {
 	api   *apiweb.Surface
 	graph *graphqlweb.Surface
 	dash  *dashweb.Surface
+	about *openapi.Surface
 }
 
 // serve answers a request, or reports false and touches nothing.
 type serve = func(http.ResponseWriter, *http.Request) bool
 
-// New makes the surfaces.
+// New makes the surfaces. It panics where the permissions that routes name are not
+// those that are declared, or where a route is not described: no gateway starts with
+// such a mistake in its code.
 func New(env *web.Env, o Options) *Site {
-	return &Site{
+	s := &Site{
 		env:   env,
 		conda: condaweb.New(env, condaweb.Options{BodyIdle: o.BodyIdle}),
 		pypi:  pyweb.New(env, pyweb.Options{BodyIdle: o.BodyIdle}),
@@ -45,6 +49,15 @@ func New(env *web.Env, o Options) *Site {
 		graph: graphqlweb.New(env),
 		dash:  dashweb.New(env),
 	}
+	routes := s.surfaceRoutes()
+	if err := web.CheckPermissions(routes); err != nil {
+		panic("fairway: " + err.Error())
+	}
+	var err error
+	if s.about, err = openapi.New(env, routes); err != nil {
+		panic("fairway: " + err.Error())
+	}
+	return s
 }
 
 // All serves everything. What no other surface has is below a channel, whose name
@@ -54,10 +67,9 @@ func (s *Site) All() serve {
 		first, _, _ := strings.Cut(r.URL.Path[1:], "/")
 		switch first {
 		case "":
-			http.Redirect(w, r, "/-/", http.StatusFound)
-			return true
+			return s.root(w, r)
 		case "-":
-			return s.dash.Serve(w, r) || s.nothing(w, r)
+			return s.dash.Serve(w, r) || s.about.Serve(w, r) || s.nothing(w, r)
 		case "pypi", "legacy":
 			return s.pypi.Serve(w, r) || s.nothing(w, r)
 		case "api", "v1", "_":
@@ -87,7 +99,23 @@ func (s *Site) API() serve {
 }
 
 // Dashboard serves pages for people, health and readiness.
-func (s *Site) Dashboard() serve { return s.guarded(s.dash.Serve) }
+func (s *Site) Dashboard() serve {
+	return s.guarded(func(w http.ResponseWriter, r *http.Request) bool {
+		return s.dash.Serve(w, r) || s.about.Serve(w, r)
+	})
+}
+
+// root leads to the page for people. Nothing else is at the root.
+func (s *Site) root(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header()["Allow"] = []string{"GET"}
+		web.Drain(w, r)
+		s.env.WriteText(w, r, gateway.Errorf(http.StatusMethodNotAllowed, "method %.20s is not served here: GET is expected", r.Method))
+		return true
+	}
+	http.Redirect(w, r, "/-/", http.StatusFound)
+	return true
+}
 
 // guarded refuses paths that could mean one thing to a decision and another to what
 // is served, and answers what browsers ask before they ask.
@@ -111,9 +139,13 @@ func (s *Site) refuse(w http.ResponseWriter, r *http.Request, message string) bo
 	return true
 }
 
-// Routes is the table of every surface, for the API's description and its tests.
-func (s *Site) Routes() []web.Route {
-	var all []web.Route
+// Routes is the table of everything that is served, for tests of it.
+func (s *Site) Routes() []web.Route { return append(s.surfaceRoutes(), s.about.Routes()...) }
+
+func (s *Site) surfaceRoutes() []web.Route {
+	all := []web.Route{{
+		Method: "GET", Pattern: "/", Handler: func(w http.ResponseWriter, r *http.Request, _ web.Params) { s.root(w, r) },
+	}}
 	all = append(all, s.dash.Routes()...)
 	all = append(all, s.conda.Routes()...)
 	all = append(all, s.pypi.Routes()...)
