@@ -50,9 +50,11 @@ func (r *Reader) AboutOf(ctx context.Context, channelID int64, subdir, filename 
 // EntriesByName is what indexes need of every package of a name in a subdir,
 // yanked ones included, by file name.
 func (r *Reader) EntriesByName(ctx context.Context, channelID int64, subdir, name string) ([]*Entry, error) {
-	return list(ctx, r.q, (*Entry).columns,
-		"SELECT "+entryColumns+" FROM packages WHERE channel_id = $1 AND name = $2 AND subdir = $3 ORDER BY filename", channelID, name, subdir)
+	return list(ctx, r.q, (*Entry).columns, entriesByName, channelID, name, subdir)
 }
+
+// entriesByName is asked at each publication, whatever the subdir's size.
+const entriesByName = "SELECT " + entryColumns + " FROM packages WHERE channel_id = $1 AND name = $2 AND subdir = $3 ORDER BY filename"
 
 // EachPackage calls fn with every package of a subdir, yanked ones included, in
 // file name order. It holds one of the readers while it runs: an fn that reads

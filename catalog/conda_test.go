@@ -324,3 +324,24 @@ func TestUpdateChannelKeepsItsName(t *testing.T) {
 		t.Error(d, err)
 	}
 }
+
+// What is asked at each publication names its rows alone: a subdir of 100,000
+// packages costs what one of ten does.
+func TestNameIsReadWithoutItsSubdir(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{})
+	type step struct {
+		id, parent, unused int64
+		Detail             string
+	}
+	steps, err := list(ctx, s.q, func(p *step) []any { return []any{&p.id, &p.parent, &p.unused, &p.Detail} },
+		"EXPLAIN QUERY PLAN "+entriesByName, 1, "name", "noarch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range steps {
+		if !strings.Contains(p.Detail, "name=?") || !strings.Contains(p.Detail, "subdir=?") {
+			t.Errorf("the plan has %q: a search by name and subdir is expected", p.Detail)
+		}
+	}
+}

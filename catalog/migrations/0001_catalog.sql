@@ -93,7 +93,7 @@ CREATE TABLE packages (
 	attestation  BLOB
 ) STRICT;
 CREATE UNIQUE INDEX packages_file ON packages(channel_id, subdir, filename);
-CREATE INDEX packages_name ON packages(channel_id, name, subdir);
+CREATE INDEX packages_name ON packages(channel_id, name, subdir, filename); -- ordered: else SQLite reads the whole subdir for its order
 CREATE INDEX packages_blob ON packages(sha256);
 
 CREATE TABLE subdirs (
