@@ -68,6 +68,7 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //			ratio_from       <size>
 //			max_index_json   <size>
 //			max_info_file    <size>
+//			max_paths_json   <size>
 //			max_window       <size>
 //			future_tolerance <time>
 //		}

@@ -26,6 +26,17 @@ func init() {
 	}
 	_ = os.Setenv("FAIRWAY_LISTEN_HOST", host)
 	_ = os.Setenv("FAIRWAY_LISTEN_PORT", port)
+	if os.Getenv("FAIRWAY_PUBLIC_URL") == "" {
+		_ = os.Setenv("FAIRWAY_PUBLIC_URL", publicURL(host, port))
+	}
+}
+
+// publicURL is where clients on this machine find a listener.
+func publicURL(host, port string) string {
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // splitListen takes host:port apart; an empty host is every address of the

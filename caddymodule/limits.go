@@ -12,38 +12,42 @@ import (
 // Limits bound what is read out of a conda archive. Zero fields take their
 // defaults, which fit every package of the large public channels.
 type Limits struct {
-	// Most entries of an archive, files and folders together.
+	// Most files, links and folders of a package. Default: 200000.
 	MaxEntries int `json:"max_entries,omitempty"`
 
-	// Most bytes that an archive may unpack to.
+	// Most bytes that a package may unpack to. Default: 16 GiB.
 	MaxUnpacked int64 `json:"max_unpacked,omitempty"`
 
 	// Most unpacked bytes for each packed one, once more than ratio_from were
-	// unpacked.
+	// unpacked. Default: 200.
 	MaxRatio int64 `json:"max_ratio,omitempty"`
 
 	// Unpacked bytes from which on max_ratio holds; small archives of zeros are no
-	// bombs.
+	// bombs. Default: 64 MiB.
 	RatioFrom int64 `json:"ratio_from,omitempty"`
 
-	// Largest info/index.json, in bytes.
+	// Largest info/index.json, in bytes. Default: 1 MiB.
 	MaxIndexJSON int64 `json:"max_index_json,omitempty"`
 
-	// Largest other file of info/ that is read, in bytes.
+	// Largest about.json, run_exports.json and link.json, in bytes. Default: 4 MiB.
 	MaxInfoFile int64 `json:"max_info_file,omitempty"`
 
-	// Largest window of a compressed stream, in bytes: what decoding it may take of
-	// memory.
+	// Largest info/paths.json and info/files, in bytes. Default: 128 MiB.
+	MaxPathsJSON int64 `json:"max_paths_json,omitempty"`
+
+	// Largest window of a zstd stream, in bytes: what reading a package may take of
+	// memory. Default: 128 MiB.
 	MaxWindow int64 `json:"max_window,omitempty"`
 
-	// How far a package's own timestamp may lie ahead of the gateway's clock.
+	// How far a package's own time of build may lie ahead of the gateway's clock.
+	// Default: 10m.
 	FutureTolerance caddy.Duration `json:"future_tolerance,omitempty"`
 }
 
 func (l Limits) conda() conda.Limits {
 	return conda.Limits{
 		MaxEntries: l.MaxEntries, MaxUnpacked: l.MaxUnpacked, MaxRatio: l.MaxRatio, RatioFrom: l.RatioFrom,
-		MaxIndexJSON: l.MaxIndexJSON, MaxInfoFile: l.MaxInfoFile, MaxWindow: l.MaxWindow,
+		MaxIndexJSON: l.MaxIndexJSON, MaxInfoFile: l.MaxInfoFile, MaxPathsJSON: l.MaxPathsJSON, MaxWindow: l.MaxWindow,
 		FutureTolerance: duration(l.FutureTolerance),
 	}
 }
@@ -57,6 +61,7 @@ func (l *Limits) options() options {
 		"ratio_from":       size(&l.RatioFrom),
 		"max_index_json":   size(&l.MaxIndexJSON),
 		"max_info_file":    size(&l.MaxInfoFile),
+		"max_paths_json":   size(&l.MaxPathsJSON),
 		"max_window":       size(&l.MaxWindow),
 		"future_tolerance": period(&l.FutureTolerance),
 	}
@@ -66,7 +71,7 @@ func (l Limits) validate() error {
 	return noneNegative("limits.", map[string]int64{
 		"max_entries": int64(l.MaxEntries), "max_unpacked": l.MaxUnpacked, "max_ratio": l.MaxRatio,
 		"ratio_from": l.RatioFrom, "max_index_json": l.MaxIndexJSON, "max_info_file": l.MaxInfoFile,
-		"max_window": l.MaxWindow, "future_tolerance": int64(l.FutureTolerance),
+		"max_paths_json": l.MaxPathsJSON, "max_window": l.MaxWindow, "future_tolerance": int64(l.FutureTolerance),
 	})
 }
 

@@ -38,7 +38,7 @@ type PyPI struct {
 	// false.
 	Offline bool `json:"offline,omitempty"`
 
-	// Folder of what was fetched; safe to delete. Default: upstream in the data
+	// Folder of what was fetched; safe to delete. Default: cache in the data
 	// folder.
 	CacheDir string `json:"cache_dir,omitempty"`
 
@@ -127,7 +127,7 @@ func (p *PyPI) apply(cfg *gateway.Config, repl *caddy.Replacer) (err error) {
 		return err
 	}
 	if out.Dir == "" {
-		out.Dir = filepath.Join(cfg.Dir, "upstream")
+		out.Dir = filepath.Join(cfg.Dir, "cache")
 	}
 	for _, u := range p.Upstreams {
 		up, err := u.resolve(repl)

@@ -36,7 +36,7 @@ func TestUpstreamPlaceholders(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(got.Upstreams) != 2 || got.Upstreams[0].Username != "ada" || got.Upstreams[0].Password != "lovelace" ||
-		got.Upstreams[1].URL != passthrough.PyPI().URL || got.Dir != "/data/upstream" {
+		got.Upstreams[1].URL != passthrough.PyPI().URL || got.Dir != "/data/cache" {
 		t.Errorf("%+v", got)
 	}
 	if got, err := apply(Upstream{Name: "pypi", URL: "off"}); err != nil || got != nil {
