@@ -9,3 +9,12 @@ func HTMLHeaders(h http.Header) {
 	h["Referrer-Policy"] = []string{"no-referrer"}
 	h["X-Content-Type-Options"] = noSniff
 }
+
+// RedirectTo sends a browser to another page by a relative reference, which holds
+// wherever the gateway is mounted and names no host.
+func RedirectTo(w http.ResponseWriter, status int, reference string) {
+	h := w.Header()
+	h["Location"] = []string{reference}
+	h["Cache-Control"] = []string{"no-store"}
+	w.WriteHeader(status)
+}

@@ -2,6 +2,7 @@ package condaweb
 
 import (
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -30,7 +31,8 @@ type target struct {
 	file    string // "" for a page; "shards/<hash>.msgpack.zst" for a shard
 }
 
-// parseTarget reads a path from its end: the channel is whatever stands before.
+// parseTarget reads a path from its end: the channel is whatever stands before. It
+// reports false for a path with nothing behind the channel, not even a slash.
 func parseTarget(path string) (t target, ok bool) {
 	path, t.token = cutToken(path)
 	segments := strings.Split(path[1:], "/")
@@ -53,6 +55,7 @@ func parseTarget(path string) (t target, ok bool) {
 		t.subdir, t.file = segments[n-2], last
 		n -= 2
 	default:
+		t.channel = strings.Join(segments, "/")
 		return t, false
 	}
 	t.channel = strings.Join(segments[:n], "/")
@@ -95,7 +98,7 @@ func (s *Surface) read(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case !ok:
-		s.fail(w, r, gateway.Errorf(http.StatusNotFound, "nothing is served at this path: /<channel>/<subdir>/<file> is expected"))
+		web.RedirectTo(w, http.StatusFound, path.Base(t.channel)+"/") // of people who typed the page's address
 	case t.file == "":
 		s.page(w, r, ch, t.subdir)
 	case pkg != "" && strings.HasSuffix(t.file, sigsSuffix):

@@ -79,7 +79,5 @@ func (s *Surface) login(w http.ResponseWriter, r *http.Request, _ web.Params) {
 		s.env.WriteText(w, r, err)
 		return
 	}
-	w.Header()["Cache-Control"] = []string{"no-store"}
-	w.Header()["Location"] = []string{"/-/"}
-	w.WriteHeader(http.StatusSeeOther)
+	web.RedirectTo(w, http.StatusSeeOther, "./")
 }

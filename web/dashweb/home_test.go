@@ -54,7 +54,7 @@ func TestHomeListsWhatTheCallerMayRead(t *testing.T) {
 	if res, _ := get("/-/login", ""); res.StatusCode != 401 || !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Basic") {
 		t.Errorf("login without a key: %d %v", res.StatusCode, res.Header)
 	}
-	if res, _ := get("/-/login", key.Value); res.StatusCode != 303 || res.Header.Get("Location") != "/-/" {
+	if res, _ := get("/-/login", key.Value); res.StatusCode != 303 || res.Header.Get("Location") != "./" {
 		t.Errorf("login with a key: %d %v", res.StatusCode, res.Header)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -112,13 +111,9 @@ func read(w http.ResponseWriter, r *http.Request) (in request, err error) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return in, gateway.Errorf(http.StatusUnsupportedMediaType, "Content-Type is %.80q: application/json is expected", r.Header.Get("Content-Type"))
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return in, gateway.Errorf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBody)
-	case err != nil:
-		return in, gateway.Errorf(http.StatusBadRequest, "the body ended before its length")
+	raw, err := io.ReadAll(web.SmallBody(w, r, maxBody))
+	if err != nil {
+		return in, err
 	}
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return in, gateway.Errorf(http.StatusBadRequest, "the body cannot be read as JSON: an object with a 'query' is expected")

@@ -113,7 +113,7 @@ func (s *Site) root(w http.ResponseWriter, r *http.Request) bool {
 		s.env.WriteText(w, r, gateway.Errorf(http.StatusMethodNotAllowed, "method %.20s is not served here: GET is expected", r.Method))
 		return true
 	}
-	http.Redirect(w, r, "/-/", http.StatusFound)
+	web.RedirectTo(w, http.StatusFound, "-/")
 	return true
 }
 
