@@ -56,10 +56,11 @@ func NewRouter(routes []Route, deny func(w http.ResponseWriter, r *http.Request,
 func (rt *Router) Routes() []Route { return rt.routes }
 
 // Serve answers a request that one of the routes is for. It reports false, and
-// touches nothing, when no pattern matches the path. More literal patterns win.
+// touches nothing, when no pattern matches the path. Of two that match, the one with
+// more literal segments wins, and then the longer one.
 func (rt *Router) Serve(w http.ResponseWriter, r *http.Request) bool {
 	segments := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	best, bestLiterals := -1, -1
+	best := -1
 	var allowed []string
 	for i := range rt.matcher {
 		if !rt.matcher[i].matches(segments) {
@@ -69,8 +70,8 @@ func (rt *Router) Serve(w http.ResponseWriter, r *http.Request) bool {
 			allowed = append(allowed, m)
 			continue
 		}
-		if rt.matcher[i].literals > bestLiterals {
-			best, bestLiterals = i, rt.matcher[i].literals
+		if best < 0 || rt.matcher[i].before(&rt.matcher[best]) {
+			best = i
 		}
 	}
 	switch {
@@ -111,6 +112,14 @@ func compile(text string) pattern {
 		}
 	}
 	return p
+}
+
+// before reports whether p is the more exact of two patterns that match a path.
+func (p *pattern) before(q *pattern) bool {
+	if p.literals != q.literals {
+		return p.literals > q.literals
+	}
+	return len(p.segments) > len(q.segments)
 }
 
 func (p *pattern) matches(segments []string) bool {

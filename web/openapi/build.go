@@ -174,7 +174,10 @@ func operationID(r *web.Route) string {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9')
 	})
 	id := strings.ToLower(r.Method) + "_" + strings.Join(words, "_")
-	if strings.HasSuffix(r.Pattern, "/") {
+	switch {
+	case r.Pattern == "/":
+		id += "root"
+	case strings.HasSuffix(r.Pattern, "/"):
 		id += "_index"
 	}
 	if strings.HasPrefix(r.Pattern, "/api/v1/api_keys") {

@@ -26,13 +26,15 @@ var ctx = context.Background()
 
 // world is a gateway behind all its surfaces, with a key of the administrator.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	g     *gateway.Gateway
 	site  *Site
 	admin string
+
+	describe *description
 }
 
-func newWorld(t *testing.T, cfg gateway.Config) *world {
+func newWorld(t testing.TB, cfg gateway.Config) *world {
 	t.Helper()
 	cfg.Dir = t.TempDir()
 	g, err := gateway.Open(ctx, cfg)
@@ -40,7 +42,13 @@ func newWorld(t *testing.T, cfg gateway.Config) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.Close() })
-	w := &world{t: t, g: g, site: New(&web.Env{Gateway: g}, Options{})}
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		_, _ = io.WriteString(w, "up 1\n")
+	})
+	w := &world{t: t, g: g, site: New(&web.Env{Gateway: g, Metrics: metrics}, Options{})}
+	_, document := w.do("GET", "/-/openapi.json", "", "")
+	w.describe = describe(t, w.site, []byte(document))
 	w.admin = w.key(gateway.KeyRequest{Name: "admin", Policy: "admin"})
 	return w
 }
@@ -55,6 +63,7 @@ func (w *world) key(r gateway.KeyRequest) string {
 }
 
 // do sends a request with a key, "" for none, and returns the answer with its body.
+// It checks that the answer is one that the API's description promises.
 func (w *world) do(method, path, key, body string, headers ...string) (*http.Response, string) {
 	w.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -73,6 +82,9 @@ func (w *world) do(method, path, key, body string, headers ...string) (*http.Res
 	}
 	res := rec.Result()
 	raw, _ := io.ReadAll(res.Body)
+	if w.describe != nil {
+		w.describe.check(w.t, r, res, raw)
+	}
 	return res, string(raw)
 }
 
@@ -444,7 +456,7 @@ func TestProjectsAndAudit(t *testing.T) {
 }
 
 // form is an upload's body, its boundary "xyz".
-func form(t *testing.T, filename string, data []byte, fields map[string]string) []byte {
+func form(t testing.TB, filename string, data []byte, fields map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	for k, v := range fields {
