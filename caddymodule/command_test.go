@@ -81,7 +81,7 @@ func TestCommandsRefuse(t *testing.T) {
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--channel", "a*b"}, "a*b"},
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--type", "xk"}, "xk"},
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--project", "moon"}, `"moon"`},
-		{[]string{"key", "create", "--nmae", "x"}, "--nmae"},
+		{[]string{"key", "create", "--title", "x"}, "--title"},
 		{[]string{"key", "show", "nobody"}, `"nobody"`},
 		{[]string{"key", "show"}, "key show KEY"},
 		{[]string{"key", "shew"}, `"shew"`},
