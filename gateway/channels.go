@@ -20,6 +20,10 @@ type ChannelSettings struct {
 	Project     *string         `json:"project,omitempty"` // name or id; "" for none
 	Description *string         `json:"description,omitempty"`
 	Notices     json.RawMessage `json:"notices,omitempty"` // CEP 6
+
+	// Public opens a channel, or makes an open one licensed: what APIs say that know
+	// two visibilities. A closed one stays closed.
+	Public *bool `json:"-"`
 }
 
 // MaxDescription bounds a channel's description, in bytes.
@@ -166,6 +170,14 @@ func (g *Gateway) applySettings(c *Caller, ch *catalog.Channel, s ChannelSetting
 		}
 		ch.Visibility = v.String()
 	}
+	if s.Public != nil {
+		switch {
+		case *s.Public:
+			ch.Visibility = authz.Open.String()
+		case ch.Visibility == authz.Open.String():
+			ch.Visibility = authz.Licensed.String()
+		}
+	}
 	if s.Project != nil {
 		id, err := g.projectFor(c, *s.Project)
 		if err != nil {
@@ -256,8 +268,19 @@ func (g *Gateway) Subdirs(ctx context.Context, ch *Channel) ([]*catalog.SubdirSt
 	return g.cat.Subdirs(ctx, ch.ID)
 }
 
+// maxSearches bounds how many searches run at once. Each reads every name of a channel,
+// and anyone may ask for one where a channel is open: readers of the catalog must be
+// left for everyone else, and for what applies the changes.
+const maxSearches = catalog.DefaultReaders / 2
+
 // SearchPackages lists names of a channel. The caller has decided.
 func (g *Gateway) SearchPackages(ctx context.Context, ch *Channel, s catalog.Search) ([]*catalog.NameSummary, int, error) {
+	select {
+	case g.searching <- struct{}{}:
+		defer func() { <-g.searching }()
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	}
 	return g.cat.SearchPackages(ctx, ch.ID, s)
 }
 

@@ -47,6 +47,7 @@ type Gateway struct {
 	usedTokens oidc.Used
 
 	inspecting chan struct{} // holds a token for each archive that is being read
+	searching  chan struct{} // and for each search
 	counters   Counters
 	refusals   *rate.Limiter
 	minting    sync.Mutex             // one public key is looked for and minted at a time
@@ -68,8 +69,8 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	}
 	g := &Gateway{dir: newDirectory(), ring: authz.NewRing(), files: newFileCache[FileInfo](fileCacheSize),
 		py: newPyDirectory(), pyFiles: newFileCache[PyFileInfo](pyFileCacheSize), pyIndexes: newIndexPages(),
-		inspecting: make(chan struct{}, maxInspections),
-		refusals:   rate.NewLimiter(refusalSample, refusalSample),
+		inspecting: make(chan struct{}, maxInspections), searching: make(chan struct{}, maxSearches),
+		refusals: rate.NewLimiter(refusalSample, refusalSample),
 	}
 	g.cfg.Store(&cfg)
 	g.log = zap.New(&liveCore{g: g})

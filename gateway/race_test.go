@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -217,4 +219,49 @@ func TestReindexHoldsNoReader(t *testing.T) {
 		<-g.inspecting
 	}
 	wg.Wait()
+}
+
+// APIs that know public and private alone must not open what is closed.
+func TestNotPublicLeavesClosedClosed(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	yes, no := true, false
+	for was, want := range map[string][2]string{
+		"open": {"open", "licensed"}, "licensed": {"open", "licensed"}, "closed": {"open", "closed"},
+	} {
+		for i, public := range []*bool{&yes, &no} {
+			name := fmt.Sprint(was, i)
+			if _, err := g.CreateChannel(ctx, local, name, ChannelSettings{Visibility: &was}); err != nil {
+				t.Fatal(err)
+			}
+			if ch, err := g.SetChannel(ctx, local, name, ChannelSettings{Public: public}); err != nil || ch.Visibility != want[i] {
+				t.Errorf("%s, public %v: %v %v, want %s", was, *public, ch, err, want[i])
+			}
+		}
+	}
+}
+
+// Searches read every name of a channel: a crowd of them leaves readers of the
+// catalog for uploads.
+func TestSearchesLeaveReadersForUploads(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	channel(t, g, "main")
+	ch, _ := g.dir.channel("main")
+	if cap(g.searching) >= catalog.DefaultReaders {
+		t.Errorf("%d searches at once, and %d readers", cap(g.searching), catalog.DefaultReaders)
+	}
+	for range cap(g.searching) {
+		g.searching <- struct{}{}
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, _, err := g.SearchPackages(gone, ch, catalog.Search{Limit: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a search whose client is gone: %v", err)
+	}
+	mustUpload(t, g, "main", pkg("a", "1.0"))
+	<-g.searching
+	if names, _, err := g.SearchPackages(ctx, ch, catalog.Search{Limit: 1}); err != nil || len(names) != 1 {
+		t.Errorf("its turn come, a search finds %v %v", names, err)
+	}
 }

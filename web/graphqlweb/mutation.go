@@ -42,21 +42,14 @@ func (q *root) DeleteApiKey(ctx context.Context, args struct{ Name string }) (bo
 	return err == nil, err
 }
 
-// UpdateChannel makes a channel open or licensed, and describes it.
+// UpdateChannel makes a channel public or not, and describes it.
 func (q *root) UpdateChannel(ctx context.Context, args struct {
 	Name        string
 	IsPublic    *bool
 	Description *string
 },
 ) (*channel, error) {
-	s := gateway.ChannelSettings{Description: args.Description}
-	if args.IsPublic != nil {
-		v := authz.Licensed.String()
-		if *args.IsPublic {
-			v = authz.Open.String()
-		}
-		s.Visibility = &v
-	}
+	s := gateway.ChannelSettings{Description: args.Description, Public: args.IsPublic}
 	ch, err := q.g.SetChannel(ctx, caller(ctx), args.Name, s)
 	if err != nil {
 		return nil, err

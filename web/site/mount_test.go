@@ -69,3 +69,37 @@ func TestRefusalsRepeatNoKey(t *testing.T) {
 		}
 	}
 }
+
+// A browser that a key was given to as a password sends it with every request to the
+// gateway, whoever's page makes it. Such a page may change nothing.
+func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	for _, tt := range []struct {
+		method, path string
+		headers      map[string]string
+		refused      bool
+	}{
+		{"POST", "/api/v1/apikeys", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, true},
+		{"POST", "/api/v1/upload/team", map[string]string{"Sec-Fetch-Site": "cross-site"}, true},
+		{"POST", "/api/graphql", map[string]string{"Sec-Fetch-Site": "same-site"}, true},
+		{"POST", "/pypi/legacy/", map[string]string{"Origin": "https://evil.example"}, true},
+		{"DELETE", "/api/v1/channels/team", map[string]string{"Origin": "null"}, true},
+		{"PUT", "/team/noarch/a-1-0.conda", map[string]string{"Origin": "https://evil.example"}, true},
+		{"POST", "/api/v1/apikeys", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://example.com"}, false},
+		{"POST", "/api/v1/apikeys", map[string]string{"Origin": "http://example.com"}, false},
+		{"POST", "/api/v1/apikeys", nil, false},
+		{"GET", "/api/v1/apikeys", map[string]string{"Sec-Fetch-Site": "cross-site"}, false},
+	} {
+		r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(`{"name":"theirs","role":"admin"}`))
+		r.SetBasicAuth("x", w.admin)
+		for name, value := range tt.headers {
+			r.Header.Set(name, value)
+		}
+		rec := httptest.NewRecorder()
+		w.site.All()(rec, r)
+		if refused := rec.Code == http.StatusForbidden; refused != tt.refused {
+			t.Errorf("%s %s with %v: %d %s", tt.method, tt.path, tt.headers, rec.Code, rec.Body)
+		}
+	}
+}

@@ -118,24 +118,33 @@ func (s *Site) root(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // guarded refuses paths that could mean one thing to a decision and another to what
-// is served, and answers what browsers ask before they ask.
+// is served, and answers what browsers ask before they ask. Whatever changes something
+// is refused to pages of other origins: a browser that was given a key as a password
+// sends it along with their requests, too.
 func (s *Site) guarded(next serve) serve {
+	origin := http.NewCrossOriginProtection()
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if !web.Canonical(r) {
-			return s.refuse(w, r, "the path is not in its plain form: no empty or dot segments and no encoded separators are expected")
+			return s.refuse(w, r, http.StatusNotFound, "the path is not in its plain form: no empty or dot segments and no encoded separators are expected")
 		}
-		return web.CORS(w, r) || next(w, r)
+		if web.CORS(w, r) {
+			return true
+		}
+		if origin.Check(r) != nil {
+			return s.refuse(w, r, http.StatusForbidden, "this is a page of another origin: it may read here, and change nothing")
+		}
+		return next(w, r)
 	}
 }
 
 // nothing answers paths below a surface's own segment that it does not serve.
 func (s *Site) nothing(w http.ResponseWriter, r *http.Request) bool {
-	return s.refuse(w, r, "nothing is served at this path")
+	return s.refuse(w, r, http.StatusNotFound, "nothing is served at this path")
 }
 
-func (s *Site) refuse(w http.ResponseWriter, r *http.Request, message string) bool {
+func (s *Site) refuse(w http.ResponseWriter, r *http.Request, status int, message string) bool {
 	web.Drain(w, r)
-	s.env.WriteText(w, r, gateway.Errorf(http.StatusNotFound, "%s", message))
+	s.env.WriteText(w, r, gateway.Errorf(status, "%s", message))
 	return true
 }
 
