@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 
@@ -111,8 +112,11 @@ func (p *part) open(ctx caddy.Context, choose func(*site.Site) func(http.Respons
 // findApp returns the configuration's app.
 func findApp(ctx caddy.Context) (*App, error) {
 	v, err := ctx.AppIfConfigured("fairway")
-	if err != nil {
+	switch {
+	case errors.Is(err, caddy.ErrNotConfigured):
 		return nil, errNoApp
+	case err != nil:
+		return nil, err // Caddy loads apps in any order: this one may be asked for first, and fail
 	}
 	app, ok := v.(*App)
 	if !ok || app.state == nil {
