@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairwayhq/fairway/conda/condatest"
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
+
+	"github.com/fairwayhq/fairway/conda/condatest"
 )
 
 // TestBzip2 decodes what the encoder made with the standard library.

@@ -41,7 +41,7 @@ func (s *Surface) upload(w http.ResponseWriter, r *http.Request, p web.Params) {
 		s.uploadForm(w, r, c, u, params["boundary"])
 		return
 	}
-	if err := factsFrom(http.Header(r.Header), u); err != nil {
+	if err := factsFrom(r.Header, u); err != nil {
 		s.refuse(w, r, err)
 		return
 	}
