@@ -43,7 +43,7 @@ const (
 // table, and those that hold a key: names are shown, logged and kept in the audit
 // trail.
 func checkName(what, name string) error {
-	if name == "" || len(name) > MaxKeyName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+	if name == "" || len(name) > MaxKeyName || !utf8.ValidString(name) || strings.ContainsFunc(name, unseen) {
 		return Errorf(http.StatusBadRequest, "the %s's name has %d bytes: 1 to %d of UTF-8 in one line are expected", what, len(name), MaxKeyName)
 	}
 	if authz.HoldsToken(name) {
@@ -51,6 +51,9 @@ func checkName(what, name string) error {
 	}
 	return nil
 }
+
+// unseen tells runes that change how others are shown, or show nothing at all.
+func unseen(r rune) bool { return !unicode.IsGraphic(r) }
 
 func checkAddresses(list []netip.Prefix) error {
 	if len(list) > MaxAddresses {

@@ -265,3 +265,19 @@ func TestSearchesLeaveReadersForUploads(t *testing.T) {
 		t.Errorf("its turn come, a search finds %v %v", names, err)
 	}
 }
+
+// A name from a request makes no index that stays.
+func TestReindexOfNothingMakesNoSubdir(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	channel(t, g, "main")
+	if _, err := g.Reindex(ctx, local, "main", "mars-64"); status(err) != http.StatusNotFound {
+		t.Errorf("of a subdir that nothing was published in: %v", err)
+	}
+	if _, ok := g.Index().File("main", "mars-64", "repodata.json"); ok {
+		t.Error("it is served now")
+	}
+	if _, err := g.Reindex(ctx, local, "main", "linux-64"); err != nil {
+		t.Errorf("of a known one: %v", err)
+	}
+}

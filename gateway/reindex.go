@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"time"
 
 	"github.com/fairwayhq/fairway/authz"
@@ -39,7 +40,12 @@ func (g *Gateway) Reindex(ctx context.Context, c *Caller, channel, subdir string
 		return nil, err
 	}
 	if !conda.ValidSubdir(subdir) {
-		return nil, Errorf(422, "%q is no subdir: a name as noarch or linux-64 is expected", subdir)
+		return nil, Errorf(http.StatusUnprocessableEntity, "%q is no subdir: a name as noarch or linux-64 is expected", subdir)
+	}
+	if st, err := g.cat.Subdir(ctx, ch.ID, subdir); err != nil {
+		return nil, err
+	} else if st.Rev == 0 && !conda.KnownSubdir(subdir) {
+		return nil, Errorf(http.StatusNotFound, "nothing was ever published in %s/%s", channel, subdir)
 	}
 	rep := &ReindexReport{Channel: channel, Subdir: subdir, Repaired: []ReindexItem{}, Damaged: []ReindexItem{}}
 	fixes, err := g.rereadAll(ctx, ch, rep)

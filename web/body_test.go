@@ -26,7 +26,9 @@ func serve(t *testing.T, fn http.HandlerFunc) string {
 
 // readJSON answers what [web.ReadJSON] says of a body.
 func readJSON(w http.ResponseWriter, r *http.Request) {
-	var in struct{ Name string }
+	var in struct {
+		Name string `json:"name"`
+	}
 	if err := web.ReadJSON(w, r, &in); err != nil {
 		web.Drain(w, r)
 		(&web.Env{}).WriteText(w, r, err)
@@ -46,6 +48,8 @@ func TestReadJSON(t *testing.T) {
 		{``, "", 200},
 		{`{"name":"a"} {}`, "more than one JSON value", 400},
 		{`{"nome":"a"}`, "unknown field", 400},
+		{`["name"]`, "the body is a JSON array: an object is expected", 400},
+		{`{"name":7}`, `"name" is a JSON number: another type is expected`, 400},
 		{`{"name":`, "unexpected EOF", 400},
 		{`{"name":"` + strings.Repeat("a", web.MaxJSON) + `"}`, "more than 1048576 bytes", 413},
 		{strings.Repeat(`[`, 100_000), "cannot be read as JSON", 400},

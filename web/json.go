@@ -38,9 +38,14 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if _, refused := gateway.AsError(err); refused {
 		return err
 	}
+	var other *json.UnmarshalTypeError
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
+	case errors.As(err, &other) && other.Field == "": // whose own words name our types
+		return gateway.Errorf(http.StatusBadRequest, "the body is a JSON %s: an object is expected", other.Value)
+	case errors.As(err, &other):
+		return gateway.Errorf(http.StatusBadRequest, "%q is a JSON %s: another type is expected", other.Field, other.Value)
 	case err != nil:
 		return gateway.Errorf(http.StatusBadRequest, "the body cannot be read as JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
 	case dec.More():
