@@ -36,7 +36,9 @@ type world struct {
 
 func newWorld(t testing.TB, cfg gateway.Config) *world {
 	t.Helper()
-	cfg.Dir = t.TempDir()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
+	}
 	g, err := gateway.Open(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
