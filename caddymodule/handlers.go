@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fairwayhq/fairway/gateway"
 	"github.com/fairwayhq/fairway/web"
@@ -104,6 +105,7 @@ func (p *part) open(ctx caddy.Context, choose func(*site.Site) func(http.Respons
 		return err
 	}
 	env := app.env(ctx.Logger())
+	env.Metrics = promhttp.HandlerFor(ctx.GetMetricsRegistry(), promhttp.HandlerOpts{})
 	p.drain, p.gateway = app.drain, env.Gateway
 	p.serve = choose(site.New(env, app.siteOptions()))
 	return nil
