@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,11 +10,12 @@ import (
 
 	"github.com/fairwayhq/fairway/blob"
 	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/indexer"
 )
 
 // How often the background work runs.
 const (
-	touchEvery = 60 * time.Second // last use of keys, and the end of expired ones
+	touchEvery = 60 * time.Second // last use of keys, the end of expired ones, indexes left behind
 	sweepEvery = time.Hour        // bytes that no row names, old audit rows
 )
 
@@ -32,6 +34,9 @@ func (g *Gateway) housekeeping(ctx context.Context) {
 			g.flushTouched(ctx)
 			if err := g.SweepKeys(ctx); err != nil {
 				g.log.Warn("deleting expired keys", zap.Error(err))
+			}
+			if err := g.settleIndexes(ctx); err != nil && ctx.Err() == nil {
+				g.log.Warn("bringing indexes up to date", zap.Error(err))
 			}
 		case <-sweep.C:
 			if _, err := g.SweepBlobs(ctx); err != nil && ctx.Err() == nil {
@@ -60,6 +65,25 @@ func (g *Gateway) flushTouched(ctx context.Context) {
 	if err := g.cat.TouchKeys(ctx, at); err != nil {
 		g.log.Warn("writing when keys were last used", zap.Error(err))
 	}
+}
+
+// settleIndexes brings up to date what fell behind the catalog: where reading it
+// failed just after a commit, whoever asked for the change was told so, and may not
+// ask again.
+func (g *Gateway) settleIndexes(ctx context.Context) error {
+	for name, ch := range *g.dir.channels.Load() {
+		subdirs, err := g.cat.Subdirs(ctx, ch.ID)
+		if err != nil {
+			return fmt.Errorf("reading subdirs of %s: %w", name, err)
+		}
+		for _, s := range subdirs {
+			err := g.index.Update(ctx, name, s.Subdir, []string{}, s.Rev) // what changed is looked up
+			if err != nil && !errors.Is(err, indexer.ErrNotOpen) {
+				return fmt.Errorf("indexing %s/%s: %w", name, s.Subdir, err)
+			}
+		}
+	}
+	return nil
 }
 
 // SweepKeys deletes the rows of expired keys.

@@ -281,3 +281,33 @@ func TestReindexOfNothingMakesNoSubdir(t *testing.T) {
 		t.Errorf("of a known one: %v", err)
 	}
 }
+
+// A change whose index could not be made at once is in the index a little later,
+// although nobody asks for it again.
+func TestIndexesLeftBehindCatchUp(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	channel(t, g, "main")
+	mustUpload(t, g, "main", pkg("a", "1.0"))
+	mustUpload(t, g, "main", pkg("b", "1.0"))
+	before := g.Index().Stats()
+	if err := g.settleIndexes(ctx); err != nil || fmt.Sprint(g.Index().Stats()) != fmt.Sprint(before) {
+		t.Errorf("with nothing left behind: %v, %v after %v", err, g.Index().Stats(), before)
+	}
+	ch, _ := g.dir.channel("main")
+	_, err := g.cat.Update(ctx, local.Actor(), func(tx *catalog.Tx) error { // as a change whose indexing failed
+		if err := tx.DeletePackage(ch.ID, "noarch", "a-1.0-0.conda"); err != nil {
+			return err
+		}
+		return tx.Audit("test.delete", "conda", "a", nil, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.settleIndexes(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := index(t, g, "main", "noarch", "repodata.json"); strings.Contains(got, "a-1.0-0.conda") || !strings.Contains(got, "b-1.0-0.conda") {
+		t.Errorf("the index still is %s", got)
+	}
+}
