@@ -285,3 +285,12 @@ func digest(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
+
+// Summary is everything asked so far as text, a line of method and path each.
+func (s *Server) Summary() string {
+	var b strings.Builder
+	for _, r := range s.Requests() {
+		b.WriteString(r.Method + " " + r.Path + "\n")
+	}
+	return b.String()
+}
