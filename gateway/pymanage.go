@@ -62,6 +62,12 @@ func (g *Gateway) SetPyName(ctx context.Context, c *Caller, name string, s PySet
 	if !python.ValidName(name) {
 		return nil, Errorf(http.StatusUnprocessableEntity, "%.100q is no Python project name: letters, digits, '.', '_' and '-', with a letter or digit at both ends, are expected", name)
 	}
+	if !known && !c.local && g.conf().UpstreamConflict == "refuse" {
+		// Taking a name before its first upload is no way around what that is asked.
+		if _, err := g.checkUpstreamName(ctx, norm); err != nil {
+			return nil, err
+		}
+	}
 	var next catalog.PyName
 	rev, err := g.cat.Update(context.WithoutCancel(ctx), c.Actor(), func(tx *catalog.Tx) error {
 		was, err := tx.PyName(norm)
