@@ -121,7 +121,7 @@ const (
 
 // redact masks what has the shape of a key (sk- or pk- and 50 base62 characters,
 // the hyphen perhaps percent-encoded), Basic credentials, and whatever stands in a
-// /t/<key>/ path. It returns b itself when there is nothing to mask; a mask is
+// /t/<key>/ path or in a query as token or auth. It returns b itself when there is nothing to mask; a mask is
 // always shorter than what it covers.
 func redact(b []byte) []byte {
 	var out []byte
@@ -135,6 +135,8 @@ func redact(b []byte) []byte {
 			from, to = findPathKey(b, i)
 		case 'b', 'B':
 			from, to = findBasic(b, i)
+		case '?', '&':
+			from, to = findQueryKey(b, i)
 		}
 		if to == 0 {
 			continue
@@ -182,6 +184,22 @@ func findPathKey(b []byte, i int) (from, to int) {
 		return 0, 0 // too short to be a key
 	}
 	return from, to
+}
+
+// findQueryKey finds a credential in a URL's query, where none is taken, of whatever
+// form it is: its owner may have it somewhere else.
+func findQueryKey(b []byte, i int) (from, to int) {
+	for _, name := range [...]string{"token=", "auth="} {
+		if from = i + 1 + len(name); from > len(b) || !bytes.EqualFold(b[i+1:from], []byte(name)) {
+			continue
+		}
+		for to = from; to < len(b) && !bytes.ContainsRune([]byte("&\"' \\"), rune(b[to])); to++ {
+		}
+		if to-from > len(mask) {
+			return from, to
+		}
+	}
+	return 0, 0
 }
 
 // findBasic finds a Basic credential (RFC 7617), which holds a key in base64.
