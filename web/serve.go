@@ -38,7 +38,8 @@ type Content struct {
 // a 304 repeats the very same ETag: rattler takes anything else for a change.
 func Serve(w http.ResponseWriter, r *http.Request, c *Content) {
 	SetHeaders(w.Header(), c)
-	if NotModified(r, c.ETag, c.Modified) {
+	r = understood(r)
+	if !hasPrecondition(r) && NotModified(r, c.ETag, c.Modified) {
 		w.Header().Del("Content-Type")
 		w.Header().Del("Content-Encoding")
 		w.WriteHeader(http.StatusNotModified)
@@ -65,7 +66,8 @@ func Serve(w http.ResponseWriter, r *http.Request, c *Content) {
 // *os.File is handed to the writer, for a wrapped one would be copied.
 func ServeFile(w http.ResponseWriter, r *http.Request, c *Content, f *os.File) {
 	SetHeaders(w.Header(), c)
-	if NotModified(r, c.ETag, c.Modified) {
+	r = understood(r)
+	if !hasPrecondition(r) && NotModified(r, c.ETag, c.Modified) {
 		w.Header().Del("Content-Type")
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -157,14 +159,33 @@ func etagListed(list, etag string) bool {
 	return false
 }
 
-func needsServeContent(r *http.Request) bool {
-	return r.Header["Range"] != nil || r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil
+// understood is the request without a Range that must be ignored: one in another unit
+// than bytes, or of another method than GET (RFC 9110 §14.2).
+func understood(r *http.Request) *http.Request {
+	if r.Header["Range"] == nil {
+		return r
+	}
+	if unit, _, _ := strings.Cut(r.Header.Get("Range"), "="); r.Method == http.MethodGet && strings.EqualFold(strings.TrimSpace(unit), "bytes") {
+		return r
+	}
+	plain := *r
+	plain.Header = r.Header.Clone()
+	plain.Header.Del("Range")
+	return &plain
 }
+
+// hasPrecondition reports whether a request says what must hold for it to be served,
+// which comes before what was cached (RFC 9110 §13.2.2).
+func hasPrecondition(r *http.Request) bool {
+	return r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil
+}
+
+func needsServeContent(r *http.Request) bool { return r.Header["Range"] != nil || hasPrecondition(r) }
 
 // openRange recognises the one range form that can be sent without a limit
 // reader: "bytes=N-", as a resumed download sends it.
 func openRange(r *http.Request, size int64) (from int64, ok bool) {
-	if r.Header["If-Range"] != nil || r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil {
+	if r.Header["If-Range"] != nil || hasPrecondition(r) {
 		return 0, false
 	}
 	v, found := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
