@@ -57,34 +57,38 @@ func (rt *Router) Routes() []Route { return rt.routes }
 
 // Serve answers a request that one of the routes is for. It reports false, and
 // touches nothing, when no pattern matches the path. Of two that match, the one with
-// more literal segments wins, and then the longer one.
+// more literal segments wins, and then the longer one, whatever their methods: a path
+// that is spelt out in one pattern is never a variable's value in another.
 func (rt *Router) Serve(w http.ResponseWriter, r *http.Request) bool {
 	segments := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	best := -1
-	var allowed []string
 	for i := range rt.matcher {
-		if !rt.matcher[i].matches(segments) {
-			continue
-		}
-		if m := rt.routes[i].Method; m != r.Method && (m != http.MethodGet || r.Method != http.MethodHead) {
-			allowed = append(allowed, m)
-			continue
-		}
-		if best < 0 || rt.matcher[i].before(&rt.matcher[best]) {
+		if rt.matcher[i].matches(segments) && (best < 0 || rt.matcher[i].before(&rt.matcher[best])) {
 			best = i
 		}
 	}
-	switch {
-	case best >= 0:
-		rt.routes[best].Handler(w, r, rt.matcher[best].params(segments))
-	case allowed != nil:
-		slices.Sort(allowed)
-		allowed = slices.Compact(allowed)
-		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		rt.deny(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not served here: "+strings.Join(allowed, ", ")+" is expected")
-	default:
+	if best < 0 {
 		return false
 	}
+	var allowed []string
+	for i := range rt.routes {
+		if rt.routes[i].Pattern != rt.routes[best].Pattern {
+			continue
+		}
+		m := rt.routes[i].Method
+		if m == r.Method || m == http.MethodGet && r.Method == http.MethodHead {
+			rt.routes[i].Handler(w, r, rt.matcher[i].params(segments))
+			return true
+		}
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	slices.Sort(allowed)
+	list := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", list)
+	rt.deny(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not served here: "+list+" is expected")
 	return true
 }
 

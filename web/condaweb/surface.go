@@ -2,6 +2,7 @@ package condaweb
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fairwayhq/fairway/gateway"
@@ -91,14 +92,21 @@ func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.router.Serve(w, r) {
 		return
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
+	t, ok := parseTarget(r.URL.Path)
+	takes := ok && t.token == "" && t.subdir != "" && t.file != "" && !strings.HasPrefix(t.file, "shards/")
+	switch {
+	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		s.read(w, r)
-	case http.MethodPut:
+	case r.Method == http.MethodPut && takes:
 		s.put(w, r)
 	default:
-		w.Header().Set("Allow", "GET, HEAD, PUT")
-		s.deny(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not served here: GET, HEAD or PUT is expected")
+		allowed := "GET, HEAD"
+		if takes {
+			allowed += ", PUT"
+		}
+		w.Header().Set("Allow", allowed)
+		web.Drain(w, r)
+		s.deny(w, r, http.StatusMethodNotAllowed, "method "+r.Method+" is not served here: "+allowed+" is expected")
 	}
 }
 

@@ -164,12 +164,9 @@ func (s *Surface) put(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	segments := strings.Split(r.URL.Path[1:], "/")
-	n := len(segments)
-	u := &gateway.Upload{Size: r.ContentLength}
-	if n >= 3 {
-		u.Channel, u.Subdir, u.Filename = strings.Join(segments[:n-2], "/"), segments[n-2], segments[n-1]
-	}
-	if n >= 3 && u.Filename == "patch_instructions.json" {
+	n := len(segments) // 3 or more: see ServeHTTP
+	u := &gateway.Upload{Size: r.ContentLength, Channel: strings.Join(segments[:n-2], "/"), Subdir: segments[n-2], Filename: segments[n-1]}
+	if u.Filename == "patch_instructions.json" {
 		s.setPatch(w, r, web.Params{"channel": u.Channel, "subdir": u.Subdir})
 		return
 	}

@@ -155,6 +155,21 @@ func TestKeygenTellsWhatIsWrongWithACredential(t *testing.T) {
 	}
 }
 
+// A path that has a meaning of its own is never the name of a key or a policy.
+func TestSpeltOutPathsAreNoNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	w.key(gateway.KeyRequest{Name: "pk", Policy: "reader"})
+	w.want(405, "DELETE", "/api/v1/apikeys/pk", w.admin, "")
+	w.want(405, "PATCH", "/api/v1/api_keys/policies", w.admin, `{"name":"x"}`)
+	w.want(405, "DELETE", "/api/v1/api_keys/permissions", w.admin, "")
+	for path, allowed := range map[string]string{"/c/noarch/x": "GET, HEAD, PUT", "/c/noarch/": "GET, HEAD", "/t/" + w.admin + "/c/noarch/x": "GET, HEAD", "/c/noarch/shards/x": "GET, HEAD", "/": "GET, HEAD"} {
+		if res, _ := w.do("DELETE", path, w.admin, ""); res.StatusCode != 405 || res.Header.Get("Allow") != allowed {
+			t.Errorf("%s: %d, Allow %q, want %q", path, res.StatusCode, res.Header.Get("Allow"), allowed)
+		}
+	}
+}
+
 // A wrong key must not have an uploader send its package again and again.
 func TestUploadsAreNeverAskedToTryAgain(t *testing.T) {
 	t.Parallel()

@@ -108,9 +108,9 @@ func (s *Site) Dashboard() serve {
 // root leads to the page for people. Nothing else is at the root.
 func (s *Site) root(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header()["Allow"] = []string{"GET"}
+		w.Header()["Allow"] = []string{"GET, HEAD"}
 		web.Drain(w, r)
-		s.env.WriteText(w, r, gateway.Errorf(http.StatusMethodNotAllowed, "method %.20s is not served here: GET is expected", r.Method))
+		s.env.WriteText(w, r, gateway.Errorf(http.StatusMethodNotAllowed, "method %.20s is not served here: GET, HEAD is expected", r.Method))
 		return true
 	}
 	web.RedirectTo(w, http.StatusFound, "-/")

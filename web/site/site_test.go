@@ -427,7 +427,7 @@ func TestPathsInOneSpellingAlone(t *testing.T) {
 		}
 	}
 	w.want(404, "GET", "/api/v1/nothing", w.admin, "")
-	if res, _ := w.do("PATCH", "/api/v1/apikeys", w.admin, ""); res.StatusCode != 405 || res.Header.Get("Allow") != "GET, POST" {
+	if res, _ := w.do("PATCH", "/api/v1/apikeys", w.admin, ""); res.StatusCode != 405 || res.Header.Get("Allow") != "GET, HEAD, POST" {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
 }
