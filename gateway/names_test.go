@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/catalog"
 )
 
 // Names are shown in tables, pages and the audit trail: nobody's may turn its line
@@ -51,5 +54,45 @@ func TestWhyTellsStrangersNothing(t *testing.T) {
 	rep, err := g.WhyPython(ctx, key(t, g, KeyRequest{Policy: "executor"}), "acme-secret")
 	if err != nil || !rep.Reserved || rep.Refused == "" {
 		t.Errorf("to who may know: %+v %v", rep, err)
+	}
+}
+
+// A page that asks for ever new public keys does not fill the gateway with them.
+func TestPublicKeysOfOneIssuerAreBounded(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	g := open(t, Config{Now: c.now})
+	app := key(t, g, KeyRequest{Policy: "application"})
+	ask := func(name string, ttl time.Duration) error {
+		_, err := g.PublicKey(ctx, app, PublicKeyRequest{Name: name, TTL: ttl})
+		return err
+	}
+	if err := ask("first", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	_, err := g.cat.Update(ctx, local.Actor(), func(tx *catalog.Tx) error { // as many requests would, sooner
+		for i := 1; i < MaxPublicKeys; i++ {
+			row := &catalog.Key{
+				ID: catalog.NewID(), Name: fmt.Sprint("page ", i), Type: "pk", PolicyID: "executor", Scope: []byte("{}"), Enabled: true,
+				ExpiresAt: c.now().Add(time.Minute).UnixMilli(), IssuerID: app.Key().ID,
+			}
+			if err := tx.InsertKey(row); err != nil {
+				return err
+			}
+		}
+		return tx.Audit("test.keys", "key", "", nil, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ask("one more", time.Hour); status(err) != http.StatusConflict {
+		t.Errorf("key %d: %v", MaxPublicKeys+1, err)
+	}
+	if err := ask("first", time.Hour); err != nil {
+		t.Errorf("one that is there: %v", err)
+	}
+	c.advance(2 * time.Minute)
+	if err := ask("one more", time.Hour); err != nil {
+		t.Errorf("once the others expired: %v", err)
 	}
 }

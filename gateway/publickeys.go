@@ -21,6 +21,10 @@ type PublicKeyRequest struct {
 // MaxPublicKeyTTL bounds how long a public key may live.
 const MaxPublicKeyTTL = 30 * 24 * time.Hour
 
+// MaxPublicKeys bounds how many public keys of one issuer are alive: requests for them
+// come from pages, and each other name makes one.
+const MaxPublicKeys = 1000
+
 // minPublicKeyLeft is what must be left of a public key's life for it to be
 // handed out again.
 const minPublicKeyLeft = 60 * time.Second
@@ -75,7 +79,8 @@ func (g *Gateway) PublicKey(ctx context.Context, c *Caller, r PublicKeyRequest) 
 	return g.insertKey(ctx, c, key, token, secret, "key.issue-public")
 }
 
-// findPublic returns the public key that a request may be given again.
+// findPublic returns the public key that a request may be given again, nil where one
+// may be made.
 func (g *Gateway) findPublic(ctx context.Context, issuer *authz.Key, project, name string, now time.Time) (*MintedKey, error) {
 	rows, err := g.cat.KeysIssuedBy(ctx, issuer.ID)
 	if err != nil {
@@ -85,8 +90,12 @@ func (g *Gateway) findPublic(ctx context.Context, issuer *authz.Key, project, na
 	if err != nil {
 		return nil, err
 	}
+	alive := 0
 	for i := range rows {
 		k := rows[i]
+		if !expired(k, now.UnixMilli()) {
+			alive++
+		}
 		if k.Type != authz.PublicKey.String() || k.ProjectID != project || k.Name != name ||
 			!k.Enabled || k.ExpiresAt-now.UnixMilli() < minPublicKeyLeft.Milliseconds() || string(k.Scope) != string(scope) ||
 			len(k.Secrets) == 0 {
@@ -97,6 +106,9 @@ func (g *Gateway) findPublic(ctx context.Context, issuer *authz.Key, project, na
 			continue // the root key was replaced since: this value cannot be told again
 		}
 		return &MintedKey{Key: k, Value: token}, nil
+	}
+	if alive >= MaxPublicKeys {
+		return nil, Errorf(http.StatusConflict, "this key has issued %d public keys that are alive: ask for one of their names again, or delete some", alive)
 	}
 	return nil, nil
 }
