@@ -118,15 +118,11 @@ func (p *inspection) metadata(m *zipMember) error {
 
 // member reads one of the inner archives: that of info/, or that of all else.
 func (p *inspection) member(m *zipMember, info bool) error {
-	if err := m.checkFrame(p.src, p.lim.MaxWindow); err != nil {
-		return err
-	}
-	z, err := unzstd(m.open(p.src), p.lim.MaxWindow)
+	window, err := m.checkFrame(p.src, p.lim.MaxWindow)
 	if err != nil {
 		return err
 	}
-	defer z.Close()
-	return p.walk(z, func(path string, kind byte) error {
+	place := func(path string, kind byte) error {
 		first, _, _ := strings.Cut(path, "/")
 		if (first == "info") == info || kind == tar.TypeDir && (path == "." || path == "info") {
 			return nil // writers differ on where info/ itself goes
@@ -135,7 +131,8 @@ func (p *inspection) member(m *zipMember, info bool) error {
 			return invalid("the entry %s is in the info- archive: only what is below info/ is expected there (CEP 35)", clip(path))
 		}
 		return invalid("the entry %s is in the pkg- archive: what is below info/ is expected in the other (CEP 35)", clip(path))
-	})
+	}
+	return unzstd(m.open(p.src), window, func(r io.Reader) error { return p.walk(r, place) })
 }
 
 // tarBz2 reads a package of the older format.

@@ -79,7 +79,7 @@ func (m *meter) Read(p []byte) (int, error) {
 
 // drain reads the rest of a tar archive, which is nothing but zeros.
 func drain(r io.Reader) error {
-	var buf [32 << 10]byte
+	var buf [4 << 10]byte // escapes: no larger than what there usually is
 	for {
 		n, err := r.Read(buf[:])
 		for _, b := range buf[:n] {

@@ -1,7 +1,9 @@
 package conda
 
 import (
+	"errors"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -9,19 +11,18 @@ import (
 // checkFrame walks the blocks of a member without decompressing it: it is one zstd
 // frame (RFC 8878 §3.1.1) from its first byte to its last. Some clients stop behind
 // the first frame and others go on, so that two would mean two packages.
-func (m *zipMember) checkFrame(src *source, maxWindow int64) error {
-	w := window{src: src, from: m.data, size: m.size}
+func (m *zipMember) checkFrame(src *source, maxWindow int64) (window int64, err error) {
+	w := section{src: src, from: m.data, size: m.size}
 	head, err := w.at(0, 14)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(head) < 6 || le.Uint32(head) != 0xfd2fb528 {
-		return m.bad("is no zstd frame")
+		return 0, m.bad("is no zstd frame")
 	}
 	descriptor := head[4]
 	single, sized := descriptor>>5&1 == 1, descriptor>>6
 	at := int64(5)
-	window := int64(0)
 	if !single {
 		exponent, mantissa := head[5]>>3, int64(head[5]&7)
 		window = 1 << (10 + exponent)
@@ -29,29 +30,29 @@ func (m *zipMember) checkFrame(src *source, maxWindow int64) error {
 		at++
 	}
 	if descriptor&3 != 0 || descriptor>>3&1 != 0 {
-		return m.bad("is a zstd frame that needs a dictionary, or of a kind that is not known")
+		return 0, m.bad("is a zstd frame that needs a dictionary, or of a kind that is not known")
 	}
 	fieldLen := [4]int{0, 2, 4, 8}[sized]
 	if sized == 0 && single {
 		fieldLen = 1
 	}
 	if len(head) < int(at)+fieldLen {
-		return m.bad("is a zstd frame that is cut off")
+		return 0, m.bad("is a zstd frame that is cut off")
 	}
 	if field := head[at : int(at)+fieldLen]; single {
 		window = frameSize(field)
 	}
 	if window < 0 || window > maxWindow {
-		return m.bad("is a zstd frame with too large a window: at most " + megabytes(maxWindow) + " are accepted")
+		return 0, m.bad("is a zstd frame with too large a window: at most " + megabytes(maxWindow) + " are accepted")
 	}
 	at += int64(fieldLen)
 	for last := false; !last; {
 		b, err := w.at(at, 3)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if len(b) < 3 {
-			return m.bad("is a zstd frame that is cut off")
+			return 0, m.bad("is a zstd frame that is cut off")
 		}
 		head := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
 		last = head&1 == 1
@@ -60,7 +61,7 @@ func (m *zipMember) checkFrame(src *source, maxWindow int64) error {
 		case 1: // one byte, repeated
 			length = 1
 		case 3:
-			return m.bad("is a zstd frame that is damaged")
+			return 0, m.bad("is a zstd frame that is damaged")
 		}
 		at += 3 + length
 	}
@@ -68,12 +69,12 @@ func (m *zipMember) checkFrame(src *source, maxWindow int64) error {
 		at += 4 // checksum
 	}
 	if at > m.size {
-		return m.bad("is a zstd frame that is cut off")
+		return 0, m.bad("is a zstd frame that is cut off")
 	}
 	if at < m.size {
-		return m.bad("has more than one zstd frame: clients read only the first")
+		return 0, m.bad("has more than one zstd frame: clients read only the first")
 	}
-	return nil
+	return window, nil
 }
 
 // frameSize is the content size in a frame's header, negative if absurd.
@@ -88,8 +89,8 @@ func frameSize(field []byte) int64 {
 	return int64(v)
 }
 
-// window reads single bytes of a section at rising offsets, a chunk at a time.
-type window struct {
+// section reads single bytes of a part of the file at rising offsets, a chunk at a time.
+type section struct {
 	src        *source
 	from, size int64
 	start      int64 // of chunk, in the section
@@ -98,7 +99,7 @@ type window struct {
 }
 
 // at returns n bytes at an offset of the section, fewer at its end.
-func (w *window) at(off int64, n int) ([]byte, error) {
+func (w *section) at(off int64, n int) ([]byte, error) {
 	if off >= w.size {
 		return nil, nil
 	}
@@ -113,8 +114,49 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 	return w.chunk[off-w.start:][:n], nil
 }
 
-// unzstd decompresses one frame, in memory that its window bounds.
-func unzstd(r io.Reader, maxWindow int64) (*zstd.Decoder, error) {
-	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+// pooledWindow is the largest window whose decoder is kept for the next member:
+// what packages usually have, while a larger one would stay in memory for nothing.
+const pooledWindow = 8 << 20
+
+// decoders hold decoders of frames with usual windows. To make one anew costs more
+// memory than all else that is read of a small package.
+var decoders = sync.Pool{New: func() any {
+	z, err := newDecoder(pooledWindow)
+	if err != nil {
+		return err // of options that are constant
+	}
+	return z
+}}
+
+func newDecoder(maxWindow int64) (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(uint64(max(maxWindow, zstd.MinWindowSize))))
+}
+
+// unzstd calls fn with the content of one frame, in memory that its window bounds.
+func unzstd(r io.Reader, window int64, fn func(io.Reader) error) error {
+	if window > pooledWindow {
+		z, err := newDecoder(window)
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		return decode(z, r, fn)
+	}
+	z, ok := decoders.Get().(*zstd.Decoder)
+	if !ok {
+		return errors.New("making a zstd decoder")
+	}
+	defer func() {
+		_ = z.Reset(nil) // lets go of r
+		decoders.Put(z)
+	}()
+	return decode(z, r, fn)
+}
+
+func decode(z *zstd.Decoder, r io.Reader, fn func(io.Reader) error) error {
+	if err := z.Reset(r); err != nil {
+		return err
+	}
+	return fn(z)
 }

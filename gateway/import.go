@@ -38,8 +38,9 @@ type ImportRefusal struct {
 }
 
 // importBatch is how many packages share one sync of the file system and one
-// transaction. A power cut loses at most the batches that were not reported done.
-const importBatch = 1000
+// transaction. A power cut loses at most the batches that were not reported done;
+// three of them are in memory at once.
+const importBatch = 500
 
 // importFile is one file on its way in.
 type importFile struct {
@@ -295,11 +296,12 @@ func putImported(tx *catalog.Tx, ch *Channel, p *catalog.Package, info *conda.In
 	return false, err
 }
 
+// cancelAll gives up what a batch holds: the list of all files outlives it.
 func cancelAll(batch []*importFile) {
 	for _, f := range batch {
 		if f.staged != nil {
 			_ = f.staged.Cancel()
-			f.staged = nil
 		}
+		f.staged, f.info, f.err = nil, nil, nil
 	}
 }
