@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -88,13 +89,27 @@ func (g *Gateway) openChannel(ctx context.Context, row *catalog.Channel) error {
 	return nil
 }
 
+// How long a change that cannot be applied is tried again, with pauses that double.
+// Whoever asked for it waits, and so does every other change.
+const (
+	applyPause    = 10 * time.Millisecond
+	applyPatience = time.Second
+)
+
 // apply brings memory up to date with committed changes. It runs on the
 // catalog's writer, between the commit and the answer to whoever asked for it, so
 // it does nothing that is slow: the indexes follow on their own goroutines.
 func (g *Gateway) apply(changes []catalog.Change) {
 	ctx := context.Background()
 	for _, ch := range changes {
-		if err := g.applyOne(ctx, ch); err != nil {
+		err := g.applyOne(ctx, ch)
+		for pause := applyPause; err != nil && pause < applyPatience; pause *= 2 {
+			// Something that passes, such as too many open files, must not end the service.
+			g.log.Warn("applying a committed change failed; trying again", zap.String("kind", string(ch.Kind)), zap.Error(err))
+			time.Sleep(pause)
+			err = g.applyOne(ctx, ch)
+		}
+		if err != nil {
 			// The row is committed and memory is behind it. For keys that would be a
 			// revocation not in force, so nothing is served any more.
 			g.ready.Store(false)
