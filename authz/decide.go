@@ -15,8 +15,8 @@ import (
 // may. The grant is nil for nobody; it comes with a refusal where the key was
 // recognised, so that the audit trail can name it, and is no leave then.
 //
-// Decide allocates nothing when it allows, and compares in constant time: an
-// unknown key id costs the same hashing as a wrong secret.
+// Decide allocates nothing when it allows, and compares in constant time. An unknown
+// key and a wrong secret are refused in the very same way.
 func (r *Ring) Decide(token string, p Perm, res *Resource, ip netip.Addr, now int64) (*Grant, error) {
 	anonymous := Mask(r.anonymous.Load())
 	if token == "" {
@@ -48,21 +48,20 @@ func (r *Ring) Authenticate(token string, ip netip.Addr, now int64) (*Grant, err
 	return g, nil
 }
 
-// nobody is compared with where no secret has the key id.
+// nobody is compared with where no secret has the digest.
 var nobody = &secret{key: new(keyCell)}
 
 func (r *Ring) recognise(token string, ip netip.Addr, now int64) (*Grant, *Denied) {
-	kid, ok := kidOf(token)
-	if !ok {
+	if !formed(token) {
 		return nil, errUnknown
-	}
-	s := r.secret(kid)
-	if s == nil {
-		s = nobody
 	}
 	var buf [TokenLen]byte // on the stack, where a conversion would not be
 	copy(buf[:], token)
 	sum := sha256.Sum256(buf[:])
+	s := r.secret(digest(sum[:]))
+	if s == nil {
+		s = nobody
+	}
 	if subtle.ConstantTimeCompare(sum[:], s.sum[:]) != 1 {
 		return nil, errUnknown
 	}

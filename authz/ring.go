@@ -1,7 +1,7 @@
 package authz
 
 import (
-	"hash/maphash"
+	"encoding/binary"
 	"maps"
 	"slices"
 	"sync"
@@ -11,7 +11,7 @@ import (
 // Ring holds every key and policy in memory. Any number of goroutines may use it.
 //
 // Decisions take no lock: secrets are in copy-on-write tables, one for each shard
-// of their ids; a secret points at its key's cell, and a key at its policy's cell,
+// of their digests; a secret points at its key's cell, and a key at its policy's cell,
 // whose permissions are one atomic word. So changing a key is one store for all
 // its secrets, and changing a policy one store for all its keys. Every change is
 // in force for the decisions that begin after it returned.
@@ -19,8 +19,7 @@ import (
 // Keys and policies may come in any order. A key whose policy or issuer is not
 // there yet may do nothing.
 type Ring struct {
-	seed      maphash.Seed
-	shards    [numShards]atomic.Pointer[map[string]*secret]
+	shards    [numShards]atomic.Pointer[map[digest]*secret]
 	anonymous atomic.Uint64
 	touched   atomic.Pointer[keyCell] // top of a stack, see touch.go
 
@@ -32,6 +31,11 @@ type Ring struct {
 // numShards keeps what one change copies small: with 100,000 keys a shard has
 // some twenty-five.
 const numShards = 4096
+
+// digest is the half of a token's SHA-256 that a secret is found by. It is found so,
+// and not by its key id, for the time that a refusal takes to tell nothing: a wrong
+// secret of a key that exists is as unknown here as a key that does not.
+type digest [16]byte
 
 // secret is immutable.
 type secret struct {
@@ -50,8 +54,8 @@ type keyCell struct {
 	below  *keyCell // next on the stack of touched keys
 
 	// Guarded by the ring's lock.
-	kids   []string              // of its secrets
-	issued map[*keyCell]struct{} // keys that name it as their issuer
+	digests []digest              // of its secrets
+	issued  map[*keyCell]struct{} // keys that name it as their issuer
 }
 
 // policyCell is a policy's place.
@@ -67,7 +71,7 @@ type policyCell struct {
 // NewRing makes a ring without keys and policies, in which anyone may read what is
 // open ([AnonymousMask]).
 func NewRing() *Ring {
-	r := &Ring{seed: maphash.MakeSeed(), keys: map[string]*keyCell{}, policies: map[string]*policyCell{}}
+	r := &Ring{keys: map[string]*keyCell{}, policies: map[string]*policyCell{}}
 	r.anonymous.Store(uint64(AnonymousMask))
 	return r
 }
@@ -159,17 +163,18 @@ func (r *Ring) SetKey(k Key, secrets []Secret) {
 	old := c.grant.Swap(g)
 	r.unlink(c, old, g)
 
-	kids := make([]string, 0, len(secrets))
+	digests := make([]digest, 0, len(secrets))
 	for i := range secrets {
-		r.putSecret(secrets[i].KID, secret{secrets[i].SHA256, secrets[i].NotAfter, c})
-		kids = append(kids, secrets[i].KID)
+		d := digest(secrets[i].SHA256[:])
+		r.putSecret(d, secret{secrets[i].SHA256, secrets[i].NotAfter, c})
+		digests = append(digests, d)
 	}
-	for _, kid := range c.kids {
-		if !slices.Contains(kids, kid) {
-			r.dropSecret(kid, c)
+	for _, d := range c.digests {
+		if !slices.Contains(digests, d) {
+			r.dropSecret(d, c)
 		}
 	}
-	c.kids = kids
+	c.digests = digests
 }
 
 // RemoveKey removes a key, and the keys that it issued.
@@ -188,8 +193,8 @@ func (r *Ring) remove(c *keyCell) {
 	}
 	delete(r.keys, c.id)
 	old := c.grant.Swap(nil)
-	for _, kid := range c.kids {
-		r.dropSecret(kid, c)
+	for _, d := range c.digests {
+		r.dropSecret(d, c)
 	}
 	r.unlink(c, old, nil)
 	for key := range c.issued {
@@ -235,37 +240,37 @@ func (r *Ring) policyCell(id string) *policyCell {
 	return c
 }
 
-func (r *Ring) shard(kid string) *atomic.Pointer[map[string]*secret] {
-	return &r.shards[maphash.String(r.seed, kid)%numShards]
+func (r *Ring) shard(d digest) *atomic.Pointer[map[digest]*secret] {
+	return &r.shards[binary.LittleEndian.Uint16(d[:])%numShards]
 }
 
-// secret finds a secret by its key id; nil for none.
-func (r *Ring) secret(kid string) *secret {
-	if m := r.shard(kid).Load(); m != nil {
-		return (*m)[kid]
+// secret finds a secret by its digest; nil for none.
+func (r *Ring) secret(d digest) *secret {
+	if m := r.shard(d).Load(); m != nil {
+		return (*m)[d]
 	}
 	return nil
 }
 
-func (r *Ring) putSecret(kid string, s secret) {
-	if old := r.secret(kid); old != nil && *old == s {
+func (r *Ring) putSecret(d digest, s secret) {
+	if old := r.secret(d); old != nil && *old == s {
 		return
 	}
-	shard, next := r.shard(kid), map[string]*secret{}
+	shard, next := r.shard(d), map[digest]*secret{}
 	if m := shard.Load(); m != nil {
 		next = maps.Clone(*m)
 	}
-	next[kid] = &s
+	next[d] = &s
 	shard.Store(&next)
 }
 
 // dropSecret removes a secret, if it is c's.
-func (r *Ring) dropSecret(kid string, c *keyCell) {
-	if old := r.secret(kid); old == nil || old.key != c {
+func (r *Ring) dropSecret(d digest, c *keyCell) {
+	if old := r.secret(d); old == nil || old.key != c {
 		return
 	}
-	shard := r.shard(kid)
+	shard := r.shard(d)
 	next := maps.Clone(*shard.Load())
-	delete(next, kid)
+	delete(next, d)
 	shard.Store(&next)
 }

@@ -100,14 +100,9 @@ func MaskedToken(t KeyType, kid string) string {
 	return t.String() + "-" + kid[:min(len(kid), shownLen)] + "****"
 }
 
-// kidOf is the key id of what may be a token; ok is false where s cannot be one.
-// The checksum is not looked at: the hash decides.
-func kidOf(s string) (kid string, ok bool) {
-	if len(s) != TokenLen || !isPrefix(s[:prefixLen]) {
-		return "", false
-	}
-	return s[prefixLen : prefixLen+kidLen], true
-}
+// formed reports whether s may be a token. The checksum is not looked at: the hash
+// decides.
+func formed(s string) bool { return len(s) == TokenLen && isPrefix(s[:prefixLen]) }
 
 func assemble(t KeyType, digits []byte) (string, Secret) {
 	token := t.String() + "-" + string(digits)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairwayhq/fairway/authz"
+	"github.com/fairwayhq/fairway/passthrough"
 	"github.com/fairwayhq/fairway/python"
 	"github.com/fairwayhq/fairway/web"
 )
@@ -51,20 +52,25 @@ func (s *Surface) file(w http.ResponseWriter, r *http.Request, p web.Params) {
 	web.ServeFile(w, r, &content, body)
 }
 
-// provenance serves what came with an own file (PEP 740).
+// provenance serves what came with an own file, or with an upstream's (PEP 740).
 func (s *Surface) provenance(w http.ResponseWriter, r *http.Request, p web.Params) {
 	c, ok := s.caller(w, r, p)
 	if !ok {
 		return
 	}
-	raw, err := s.env.Gateway.PyProvenance(r.Context(), c, python.Normalise(p["name"]), p["version"], p["file"])
+	name := python.Normalise(p["name"])
+	if !s.env.Gateway.HasPython(name) {
+		s.upstreamProvenance(w, r, c, p, name)
+		return
+	}
+	raw, err := s.env.Gateway.PyProvenance(r.Context(), c, name, p["version"], p["file"])
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.env.Served("pypi", "provenance")
 	web.Serve(w, r, &web.Content{
-		Type: "application/vnd.pypi.integrity.v1+json", ETag: web.ETagOf(raw), CacheControl: cachePage,
+		Type: passthrough.ProvenanceType, ETag: web.ETagOf(raw), CacheControl: cachePage,
 		Size: int64(len(raw)), Body: web.Bytes(raw),
 	})
 }

@@ -58,7 +58,7 @@ func (s *Surface) routes() []web.Route {
 		{Method: "POST", Pattern: "/legacy/", Permission: "package:upload", Handler: s.upload},
 		{Method: "POST", Pattern: "/legacy", Permission: "package:upload", Handler: s.upload},
 		{Method: "DELETE", Pattern: "/pypi/files/" + gateway.LocalFiles + "/{name}/{file}", Permission: "package:delete", Handler: s.deleteFile},
-		{Method: "GET", Pattern: "/pypi/integrity/{name}/{version}/{file}/provenance", Permission: "package:read", Handler: s.provenance},
+		{Method: "GET", Pattern: "/pypi/integrity/{name}/{version}/{file}/provenance", Permission: "package:read", Further: either, Handler: s.provenance},
 		{Method: "GET", Pattern: "/api/v1/python", Permission: "package:read", Handler: s.listNames},
 		{Method: "GET", Pattern: "/api/v1/python/{name}", Permission: "package:read", Handler: s.getName},
 		{Method: "PATCH", Pattern: "/api/v1/python/{name}", Permission: "channel:update", Handler: s.setName},

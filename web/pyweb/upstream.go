@@ -167,3 +167,29 @@ func (s *Surface) upstreamMetadata(w http.ResponseWriter, r *http.Request, m *pa
 		Size: int64(len(meta.Bytes)), Body: web.Bytes(meta.Bytes),
 	})
 }
+
+// upstreamProvenance serves the provenance of a file on an upstream's page.
+func (s *Surface) upstreamProvenance(w http.ResponseWriter, r *http.Request, c *gateway.Caller, p web.Params, name string) {
+	m, err := s.env.Gateway.Passthrough(c, name)
+	if err == nil {
+		if f, bad := python.ParseFilename(p["file"], name); bad != nil || f.Name != name || f.Version.String() != python.CanonicalVersion(p["version"]) {
+			err = notFound("%.200s is no file of %s %.80s", p["file"], name, p["version"])
+		}
+	}
+	var got *passthrough.Provenance
+	if err == nil {
+		got, err = m.Provenance(r.Context(), name, p["file"])
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	cache := cachePage
+	if got.Fresh > 0 {
+		cache = "private, max-age=" + strconv.Itoa(int(got.Fresh.Seconds()))
+	}
+	s.env.Served("pypi", "provenance")
+	web.Serve(w, r, &web.Content{
+		Type: passthrough.ProvenanceType, ETag: got.ETag, CacheControl: cache, Size: int64(len(got.Bytes)), Body: web.Bytes(got.Bytes),
+	})
+}
