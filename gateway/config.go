@@ -1,7 +1,10 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -64,6 +67,9 @@ func (c *Config) validate() error {
 	if c.UpstreamConflict != "" && c.UpstreamConflict != "warn" && c.UpstreamConflict != "refuse" {
 		return fmt.Errorf("upstream_conflict is %q: warn or refuse is expected", c.UpstreamConflict)
 	}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		return errors.New("public_url is no URL of a gateway: http or https, a host and perhaps a path are expected")
+	}
 	return nil
 }
 
@@ -79,6 +85,12 @@ func (c Config) withDefaults() Config {
 	c.PublicKeyTTL = orDefault(c.PublicKeyTTL, DefaultPublicKeyTTL)
 	if c.UpstreamConflict == "" {
 		c.UpstreamConflict = "warn"
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.Passthrough != nil {
+		pass := *c.Passthrough
+		pass.PublicURL = c.PublicURL
+		c.Passthrough = &pass
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -212,6 +212,12 @@ func (g *Gateway) applyPython(ctx context.Context, ch catalog.Change) error {
 	return nil
 }
 
+// HasPython reports whether a normalised Python name exists here, whoever may see it.
+func (g *Gateway) HasPython(name string) bool {
+	_, _, known := g.py.entry(name)
+	return known
+}
+
 // Owns reports whether a Python name, in any spelling, is one of this gateway's
 // own or reserved: then nothing of it is ever asked of an upstream. It is what
 // the pass-through asks before anything goes out.

@@ -85,6 +85,16 @@ func (g *Gateway) renderPy(ctx context.Context, e *pyEntry, name string) (*PyPag
 	return page, nil
 }
 
+// forgetPages has every page made anew when it is next asked for.
+func (g *Gateway) forgetPages() {
+	for _, v := range g.py.names.Range {
+		e := v.(*pyEntry)
+		e.page.mu.Lock()
+		e.page.cur.Store(nil)
+		e.page.mu.Unlock()
+	}
+}
+
 // refreshPy brings a page up to date with revision rev of its project, re-encoding
 // what changed and nothing else. A page that nobody asked for yet stays unmade.
 func (g *Gateway) refreshPy(ctx context.Context, name string, rev int64) error {

@@ -42,6 +42,9 @@ func (g *Gateway) ApplySettings(cfg Config) error {
 			return fmt.Errorf("applying settings: %w", err)
 		}
 	}
+	if cfg.PublicURL != old.PublicURL {
+		g.forgetPages()
+	}
 	if cfg.NoAnonymous != old.NoAnonymous {
 		g.settleAnonymous()
 	}

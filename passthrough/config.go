@@ -60,6 +60,10 @@ type Config struct {
 	// Mode is what [Mirror.Page] is usually asked for. Cooldown cannot be enforced by
 	// a redirect: with it, a redirect becomes an index page; Offline makes every mode a proxy.
 	Mode Mode
+	// PublicURL is where clients find the gateway ("https://packages.example.com"):
+	// proxy pages lead to provenance below its /pypi/integrity/. Empty: they lead to
+	// the upstream's, for such a link must be absolute (PEP 740).
+	PublicURL string
 
 	Allow, Deny []string      // globs ('*', '?') over normalised names; Deny wins, an empty Allow allows all
 	Cooldown    time.Duration // files younger than this are withheld; 0 for none

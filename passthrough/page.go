@@ -25,9 +25,8 @@ type Page struct {
 
 // Page gives the page of a project, in any spelling of its name, in a mode. File
 // links of Proxy pages are relative to the page, "../../files/<upstream>/…", those
-// of Index pages lead to the upstream. A project's
-// provenance links stay the upstream's own: they must be absolute (PEP 740), and
-// this package does not know the gateway's public URL.
+// of Index pages lead to the upstream. Provenance links must be absolute (PEP 740):
+// on Proxy pages they lead to [Config.PublicURL] where it is set.
 //
 // Errors are a [*Refusal].
 func (p *Mirror) Page(ctx context.Context, name string, m Mode) (*Page, error) {

@@ -124,6 +124,7 @@ func (p *Mirror) makeView(u *upstream, r *record, page *python.Page, m Mode) *vi
 			if m != Index {
 				f.URL = "../../files/" + u.name + "/" + (&url.URL{Path: l.address}).EscapedPath()
 				p.promise(r, f)
+				p.vouch(r, f)
 			}
 			return true
 		}
@@ -179,6 +180,14 @@ func (p *Mirror) promise(r *record, f *python.File) {
 		return
 	}
 	f.CoreMetadata.Available = true
+}
+
+// vouch has a file's provenance fetched here, where it is known what "here" is.
+func (p *Mirror) vouch(r *record, f *python.File) {
+	if f.Provenance == "" || p.cfg.PublicURL == "" {
+		return
+	}
+	f.Provenance = p.cfg.PublicURL + "/pypi/integrity/" + r.Name + "/" + url.PathEscape(f.Version) + "/" + url.PathEscape(f.Filename) + "/provenance"
 }
 
 // recentViews are kept in any case, so that a page which was just made serves the

@@ -132,7 +132,7 @@ func expected(r route, s state, caller, method, spelling string) int {
 	}
 	// What asks the pass-through takes the right to use it, which is never anybody's.
 	reserved := s.vis == ""
-	pass := r.pass || reserved && (strings.Contains(r.name, "page") || r.name == "why")
+	pass := r.pass || reserved && (strings.Contains(r.name, "page") || r.name == "why" || r.name == "provenance")
 	open := s.vis == "open" && !pass
 	switch {
 	case open:
@@ -149,7 +149,7 @@ func expected(r route, s state, caller, method, spelling string) int {
 		return 403
 	}
 	switch {
-	case reserved && strings.Contains(r.name, "page"):
+	case reserved && (strings.Contains(r.name, "page") || r.name == "provenance"):
 		return 403
 	case spelling != "normalised" && spelling != "encoded letter" && spelling != "encoded hyphen" && strings.Contains(r.name, "page") &&
 		(spelling == "capitals" || strings.Contains(s.name, "-")):

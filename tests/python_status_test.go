@@ -30,6 +30,7 @@ func takes(t *testing.T, s *harness.Sandbox, index, requirement, project, versio
 	t.Helper()
 	for _, r := range resolvers {
 		out, err := r.run(s, index, requirement)
+		out = strings.ReplaceAll(out, "_", "-") // pip tells file names, uv projects
 		took := strings.Contains(out, project+"-"+version) || strings.Contains(out, project+"=="+version)
 		switch {
 		case version == "" && err == nil:
