@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/python/pythontest"
 )
 
 // Names are shown in tables, pages and the audit trail: nobody's may turn its line
@@ -94,5 +95,38 @@ func TestPublicKeysOfOneIssuerAreBounded(t *testing.T) {
 	c.advance(2 * time.Minute)
 	if err := ask("one more", time.Hour); err != nil {
 		t.Errorf("once the others expired: %v", err)
+	}
+}
+
+// A Python name that is deleted and made anew in one breath shows none of the old
+// one's files, and is the gateway's own throughout.
+func TestPythonNameMadeAnewInOneBatchIsEmpty(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	mustUploadPy(t, g, pythontest.Spec{Name: "demo", Version: "1.0"})
+	if got := page(t, g, local, "demo"); !strings.Contains(got, "demo-1.0") {
+		t.Fatalf("before: %s", got)
+	}
+	_, err := g.cat.Update(ctx, local.Actor(), func(tx *catalog.Tx) error {
+		if err := tx.DeletePyName("demo"); err != nil {
+			return err
+		}
+		if err := tx.InsertPyName(&catalog.PyName{Name: "demo", Display: "demo", Visibility: "open"}); err != nil {
+			return err
+		}
+		return tx.Audit("test.anew", "python", "demo", nil, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := page(t, g, local, "demo"); strings.Contains(got, "demo-1.0") {
+		t.Errorf("the new name shows %s", got)
+	}
+	if owned, err := g.Owns("demo"); !owned || err != nil {
+		t.Errorf("owned: %v %v", owned, err)
+	}
+	mustUploadPy(t, g, pythontest.Spec{Name: "demo", Version: "2.0"})
+	if got := page(t, g, local, "demo"); strings.Contains(got, "demo-1.0") || !strings.Contains(got, "demo-2.0") {
+		t.Errorf("after an upload it shows %s", got)
 	}
 }

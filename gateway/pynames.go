@@ -78,6 +78,14 @@ func (d *pyDirectory) set(p *PyProject) {
 	v.(*pyEntry).project.Store(p)
 }
 
+// anew puts a name in the place of one that was deleted, whose page goes with it. At
+// no moment is the name nobody's.
+func (d *pyDirectory) anew(p *PyProject) {
+	e := new(pyEntry)
+	e.project.Store(p)
+	d.names.Store(p.Name, e)
+}
+
 func (d *pyDirectory) remove(name string) {
 	if v, ok := d.names.LoadAndDelete(name); ok {
 		v.(*pyEntry).project.Store(nil)
@@ -205,6 +213,14 @@ func (g *Gateway) applyPython(ctx context.Context, ch catalog.Change) error {
 			g.py.remove(name)
 			return nil
 		} else if err != nil {
+			return err
+		}
+		if ch.Kind == catalog.KindPyFile && ch.ID == "" {
+			// Deleted with all its files, and made anew in the same batch.
+			p, err := newPyProject(row)
+			if err == nil {
+				g.py.anew(p)
+			}
 			return err
 		}
 		return g.setPyName(row)
