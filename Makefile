@@ -9,7 +9,8 @@ export CGO_ENABLED := 0
 LDFLAGS := -w -s
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
-BENCHTIME ?= 1s
+BENCHTIME ?= 0.5s
+BENCH ?= # arguments of tests/bench/run.py, as in BENCH='--quick serve'
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test unit e2e race lint bench fuzz xcaddy venv clean
@@ -46,7 +47,9 @@ $(GOLANGCI):
 	mv .cache/bin/golangci-lint $@
 
 bench: build ## Run the benchmarks; docs/performance.md says how to read them
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $$(go list ./... | grep -v /tests)
+	./tests/venv.sh conda peers
+	python3 tests/bench/run.py $(BENCH)
 
 xcaddy: ## Build bin/caddy from xcaddy.json with xcaddy
 	./tests/xcaddy.sh bin/caddy
