@@ -206,3 +206,14 @@ var errTooManyFailures = &authz.Denied{
 	Status: http.StatusTooManyRequests,
 	Reason: "too many wrong credentials came from this address: wait a minute, then try a valid key",
 }
+
+var errTooManyFinal = &authz.Denied{Status: http.StatusUnauthorized, Reason: errTooManyFailures.Reason}
+
+// final words a refusal for uploaders: they take 429 as a reason to send the whole
+// package again, with the same wrong key.
+func final(err error) error {
+	if errors.Is(err, errTooManyFailures) {
+		return errTooManyFinal
+	}
+	return err
+}

@@ -130,3 +130,26 @@ func TestPythonNameMadeAnewInOneBatchIsEmpty(t *testing.T) {
 		t.Errorf("after an upload it shows %s", got)
 	}
 }
+
+// Uploaders send a package again for 429, and take 401 as the last word.
+func TestUploadersAreNotAskedToTryAWrongKeyAgain(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{FailuresPerMinute: 1})
+	channel(t, g, "main")
+	wrong := caller("sk-wrong")
+	for range 3 {
+		_ = g.Identify(wrong)
+	}
+	if err := g.Identify(wrong); status(err) != http.StatusTooManyRequests {
+		t.Errorf("of a read: %v", err)
+	}
+	for what, err := range map[string]error{
+		"of a form":          g.MayUpload(wrong, "main"),
+		"of a body":          g.BeginUpload(wrong, &Upload{Channel: "main", Filename: "a-1-0.conda"}),
+		"of a Python upload": g.MayUploadPython(wrong),
+	} {
+		if status(err) != http.StatusUnauthorized {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

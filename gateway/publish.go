@@ -50,7 +50,7 @@ func (g *Gateway) BeginUpload(c *Caller, u *Upload) error {
 		res.Package = parsed.Name
 	}
 	if err := g.Authorize(c, authz.PackageUpload, &res); err != nil {
-		return err
+		return final(err)
 	}
 	// Only who may upload learns whether the channel is there and what is wrong.
 	if u.Force {
@@ -258,5 +258,5 @@ func auditPackage(p *catalog.Package) any {
 // the first byte of a body that names the package only inside.
 func (g *Gateway) MayUpload(c *Caller, channel string) error {
 	_, err := g.authorizeChannel(c, authz.PackageUpload, channel, "", "")
-	return err
+	return final(err)
 }

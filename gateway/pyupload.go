@@ -43,9 +43,9 @@ type PyPublished struct {
 // body that names the project only inside.
 func (g *Gateway) MayUploadPython(c *Caller) error {
 	if err := g.Identify(c); err != nil {
-		return err
+		return final(err)
 	}
-	return g.Authorize(c, authz.PackageUpload, &authz.Resource{Engine: "pypi", Project: c.projectID()})
+	return final(g.Authorize(c, authz.PackageUpload, &authz.Resource{Engine: "pypi", Project: c.projectID()}))
 }
 
 // StagePython streams the file of an upload to disk once, hashing on the way. The
