@@ -58,8 +58,9 @@ type App struct {
 	// Whether the pass-through to other Python indexes needs no key. Default: false.
 	AnonymousPassthrough bool `json:"anonymous_passthrough,omitempty"`
 
-	// What the first upload of a Python name does which an upstream has too: warn, or
-	// refuse. Default: warn.
+	// What the first upload of a Python name does which an upstream has too. known:
+	// warn if its page is cached, and ask nothing. warn: ask the upstream, and warn.
+	// refuse: ask, and refuse. Default: known.
 	UpstreamConflict string `json:"upstream_conflict,omitempty"`
 
 	// Limits of what is read out of a conda archive.
@@ -158,9 +159,9 @@ func (a *App) config() (gateway.Config, error) {
 // Validate implements [caddy.Validator].
 func (a *App) Validate() error {
 	switch a.UpstreamConflict {
-	case "", "warn", "refuse":
+	case "", gateway.ConflictKnown, gateway.ConflictWarn, gateway.ConflictRefuse:
 	default:
-		return fmt.Errorf("upstream_conflict is %q: warn or refuse is expected", a.UpstreamConflict)
+		return fmt.Errorf("upstream_conflict is %q: known, warn or refuse is expected", a.UpstreamConflict)
 	}
 	if err := errors.Join(a.Limits.validate(), a.PythonLimits.validate()); err != nil {
 		return err

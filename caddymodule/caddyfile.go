@@ -59,7 +59,7 @@ func parseApp(d *caddyfile.Dispenser, earlier any) (any, error) {
 //		public_key_ttl       <time>
 //		no_anonymous
 //		anonymous_passthrough
-//		upstream_conflict    warn|refuse
+//		upstream_conflict    known|warn|refuse
 //		public_url           <url>
 //		limits {
 //			max_entries      <number>
@@ -161,7 +161,7 @@ func (a *App) options() options {
 		"public_key_ttl":        period(&a.PublicKeyTTL),
 		"no_anonymous":          toggle(&a.NoAnonymous),
 		"anonymous_passthrough": toggle(&a.AnonymousPassthrough),
-		"upstream_conflict":     word(&a.UpstreamConflict, "warn", "refuse"),
+		"upstream_conflict":     word(&a.UpstreamConflict, "known", "warn", "refuse"),
 		"public_url":            text(&a.PublicURL),
 		"limits":                block(a.Limits.options()),
 		"python_limits":         block(a.PythonLimits.options()),

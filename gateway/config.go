@@ -38,7 +38,7 @@ type Config struct {
 	Python python.Limits // limits of what is read out of a Python archive
 
 	// UpstreamConflict says what the first upload of a Python name does which the
-	// upstream has too: "warn" (default) or "refuse".
+	// upstream has too: ConflictKnown (default), ConflictWarn or ConflictRefuse.
 	UpstreamConflict     string
 	AnonymousPassthrough bool // the pass-through needs no key
 
@@ -52,6 +52,13 @@ type Config struct {
 	Crash   func(point string)                 // called at named points; tests end the process there
 }
 
+// What the first upload of a Python name does which the upstream has too.
+const (
+	ConflictKnown  = "known"  // warns if that is known already; the upstream is not told the name
+	ConflictWarn   = "warn"   // asks the upstream, and warns
+	ConflictRefuse = "refuse" // asks the upstream, and refuses
+)
+
 // Defaults of [Config].
 const (
 	DefaultMaxUpload         = 10 << 30
@@ -64,8 +71,10 @@ const (
 
 // validate refuses settings that no gateway can work with.
 func (c *Config) validate() error {
-	if c.UpstreamConflict != "" && c.UpstreamConflict != "warn" && c.UpstreamConflict != "refuse" {
-		return fmt.Errorf("upstream_conflict is %q: warn or refuse is expected", c.UpstreamConflict)
+	switch c.UpstreamConflict {
+	case "", ConflictKnown, ConflictWarn, ConflictRefuse:
+	default:
+		return fmt.Errorf("upstream_conflict is %q: known, warn or refuse is expected", c.UpstreamConflict)
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
 		return errors.New("public_url is no URL of a gateway: http or https, a host and perhaps a path are expected")
@@ -84,7 +93,7 @@ func (c Config) withDefaults() Config {
 	c.FailuresPerMinute = orDefault(c.FailuresPerMinute, DefaultFailuresPerMinute)
 	c.PublicKeyTTL = orDefault(c.PublicKeyTTL, DefaultPublicKeyTTL)
 	if c.UpstreamConflict == "" {
-		c.UpstreamConflict = "warn"
+		c.UpstreamConflict = ConflictKnown
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	if c.Passthrough != nil {

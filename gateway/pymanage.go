@@ -62,7 +62,7 @@ func (g *Gateway) SetPyName(ctx context.Context, c *Caller, name string, s PySet
 	if !python.ValidName(name) {
 		return nil, Errorf(http.StatusUnprocessableEntity, "%.100q is no Python project name: letters, digits, '.', '_' and '-', with a letter or digit at both ends, are expected", name)
 	}
-	if !known && !c.local && g.conf().UpstreamConflict == "refuse" {
+	if !known && !c.local && g.conf().UpstreamConflict == ConflictRefuse {
 		// Taking a name before its first upload is no way around what that is asked.
 		if _, err := g.checkUpstreamName(ctx, norm); err != nil {
 			return nil, err

@@ -238,8 +238,13 @@ func (g *Gateway) checkUpstreamName(ctx context.Context, name string) (warning s
 	if pass == nil || g.py.owns(name) {
 		return "", nil // reserved: the operator has decided
 	}
-	has, err := pass.Has(ctx, name)
-	refuse := g.conf().UpstreamConflict == "refuse"
+	// Asking tells the upstream a name that is about to be private: only who is set to
+	// does so.
+	rule := g.conf().UpstreamConflict
+	has, refuse := pass.Known(name), rule == ConflictRefuse
+	if !has && rule != ConflictKnown {
+		has, err = pass.Has(ctx, name)
+	}
 	switch {
 	case err != nil && refuse:
 		return "", Errorf(http.StatusServiceUnavailable, "the upstream cannot be asked whether it has %q: try again, or reserve the name first with 'fairway reserve %s'", name, name)

@@ -96,6 +96,17 @@ func (p *Mirror) Has(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
+// Known reports whether an upstream has a project as far as is known without asking:
+// its page is stored. Names that are owned or blocked are not known.
+func (p *Mirror) Known(name string) bool {
+	name, err := p.Decide(name)
+	if err != nil {
+		return false
+	}
+	_, known := p.stored(name)
+	return known
+}
+
 // Forget lets go of the memory that no upstream has a name: an upload made it.
 func (p *Mirror) Forget(name string) {
 	p.forgotten.Add(1)

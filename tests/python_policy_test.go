@@ -309,6 +309,22 @@ func TestPythonUploadConflict(t *testing.T) {
 		up.Add(name, wheelFile(name, "9.0"))
 	}
 	wheel, data := pythontest.Wheel(pythontest.Spec{Name: "taken", Version: "1.0"})
+	t.Run("nobody is told", func(t *testing.T) {
+		t.Parallel()
+		asked := upstreamtest.New(t)
+		asked.Add("taken", wheelFile("taken", "9.0"))
+		g := behind(t, asked, "")
+		if r := g.Expect(t, 200, harness.PyUploadRequest(g.Key("developer"), wheel, data, nil)); r.Header.Get("X-Fairway-Warning") != "" {
+			t.Errorf("warned of what nobody knew: %v", r.Header)
+		}
+		if requests := asked.Requests(); len(requests) > 0 {
+			t.Errorf("a first upload told the upstream its name: %v", requests)
+		}
+		asking := behind(t, asked, "upstream_conflict warn")
+		if r := asking.Expect(t, 200, harness.PyUploadRequest(asking.Key("developer"), wheel, data, nil)); r.Header.Get("X-Fairway-Warning") == "" {
+			t.Errorf("asked, and not warned: %v", r.Header)
+		}
+	})
 	t.Run("warn", func(t *testing.T) {
 		t.Parallel()
 		g := behind(t, up, "")
