@@ -33,6 +33,9 @@ type Env struct {
 // says.
 func (e *Env) Caller(r *http.Request, pathToken string) (*gateway.Caller, error) {
 	c := e.Nobody(r)
+	if pathToken == "" {
+		pathToken, _ = r.Context().Value(pathTokenKey{}).(string)
+	}
 	token, err := authz.Credentials(r, pathToken)
 	if err != nil {
 		e.Gateway.Refused(c, err) // such a key is in somebody's log by now

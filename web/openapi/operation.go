@@ -51,7 +51,7 @@ var (
 	withBody  = plus(guarded, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge)
 	changing  = plus(withBody, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusInsufficientStorage)
 	uploading = plus(changing, http.StatusGone)
-	passing   = plus(found, http.StatusNotAcceptable, http.StatusRequestedRangeNotSatisfiable, http.StatusBadGateway, http.StatusGatewayTimeout)
+	passing   = plus(found, http.StatusNotAcceptable, http.StatusRequestedRangeNotSatisfiable, http.StatusBadGateway)
 )
 
 func plus(to []int, more ...int) []int {
@@ -148,6 +148,5 @@ var meaning = map[int]string{
 	http.StatusInternalServerError:          "Something that nobody foresaw; the gateway's log has it.",
 	http.StatusBadGateway:                   "The upstream index answers nonsense.",
 	http.StatusServiceUnavailable:           "The gateway is not ready or is closing, or what it needs does not answer.",
-	http.StatusGatewayTimeout:               "The upstream index does not answer in time.",
 	http.StatusInsufficientStorage:          "The gateway's disk is full.",
 }

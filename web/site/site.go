@@ -72,6 +72,10 @@ func (s *Site) All() serve {
 			return s.dash.Serve(w, r) || s.about.Serve(w, r) || s.nothing(w, r)
 		case "pypi", "legacy":
 			return s.pypi.Serve(w, r) || s.nothing(w, r)
+		case "t":
+			if inner, ok := web.CutPathToken(r); ok && strings.HasPrefix(inner.URL.Path, "/pypi/") {
+				return s.pypi.Serve(w, inner) || s.nothing(w, r)
+			}
 		case "api", "v1", "_":
 			return s.api.Serve(w, r) || s.graph.Serve(w, r) || s.pypi.Serve(w, r) || s.conda.ServeRoute(w, r) || s.nothing(w, r)
 		}
@@ -89,7 +93,14 @@ func (s *Site) Conda() serve {
 }
 
 // PyPI serves the Python index.
-func (s *Site) PyPI() serve { return s.guarded(s.pypi.Serve) }
+func (s *Site) PyPI() serve {
+	return s.guarded(func(w http.ResponseWriter, r *http.Request) bool {
+		if inner, ok := web.CutPathToken(r); ok && strings.HasPrefix(inner.URL.Path, "/pypi/") {
+			r = inner
+		}
+		return s.pypi.Serve(w, r)
+	})
+}
 
 // API serves the management APIs.
 func (s *Site) API() serve {

@@ -390,6 +390,13 @@ func TestPythonSurface(t *testing.T) {
 	if res, _ := w.do("GET", "/v1/accounts/default/engines/pypi/simple/ours/", "", ""); res.StatusCode != 200 {
 		t.Errorf("open, by Keygen's route: %d", res.StatusCode)
 	}
+	// As rattler asks with a conda token: the links of the page stay below it.
+	if res, raw := w.do("GET", "/t/"+w.admin+"/pypi/simple/ours/", "", ""); res.StatusCode != 200 || !strings.Contains(raw, "../../files/local/ours/") {
+		t.Errorf("below /t/: %d %s", res.StatusCode, raw)
+	}
+	w.want(401, "GET", "/t/sk-wrong/pypi/simple/ours/", "", "")
+	w.want(400, "GET", "/t/sk-wrong/pypi/simple/ours/", w.admin, "")
+	w.want(405, "POST", "/t/"+w.admin+"/pypi/legacy/", "", "") // such a path is for reading alone
 	w.want(404, "GET", "/v1/accounts/nope/engines/pypi/simple/ours/", w.admin, "")
 	w.want(200, "PUT", "/api/v1/reserved/Acme_*", w.admin, "")
 	if res, _ := w.do("GET", "/pypi/simple/acme-x/", w.admin, ""); res.StatusCode != 403 {
