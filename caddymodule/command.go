@@ -54,7 +54,11 @@ func become(cmd, ours *cobra.Command) {
 	cmd.Use, cmd.Args, cmd.RunE, cmd.Example = ours.Use, ours.Args, ours.RunE, ours.Example
 	cmd.Long, cmd.DisableFlagsInUseLine = strings.TrimSpace(cmd.Long), true
 	cmd.Flags().AddFlagSet(ours.Flags())
+	cmd.SetHelpTemplate(helpTemplate)
 }
+
+// helpTemplate is cobra's own: Caddy's leads to a page that has none of our commands.
+var helpTemplate = new(cobra.Command).HelpTemplate()
 
 // makeGroup makes cmd the parent of verbs. A verb that is none ends with status 1,
 // where cobra alone would print a help text and call it a success.
@@ -73,6 +77,7 @@ func makeGroup(cmd *cobra.Command, verbs []*cobra.Command) {
 		return fmt.Errorf("%q is no command of '%s': one of %s is expected", args[0], cmd.CommandPath(), strings.Join(names, ", "))
 	}
 	cmd.AddCommand(verbs...)
+	cmd.SetHelpTemplate(helpTemplate)
 }
 
 // output is where a command writes: results for programs on stdout, everything for
@@ -100,7 +105,7 @@ func sentence(use string, check cobra.PositionalArgs) cobra.PositionalArgs {
 		if check(cmd, args) == nil {
 			return nil
 		}
-		return fmt.Errorf("%d arguments are too few or too many: '%s %s' is expected", len(args), cmd.Parent().CommandPath(), use)
+		return fmt.Errorf("the number of arguments is %d: '%s %s' is expected", len(args), cmd.Parent().CommandPath(), use)
 	}
 }
 

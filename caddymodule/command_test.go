@@ -62,6 +62,25 @@ func TestKeyCommands(t *testing.T) {
 	}
 }
 
+// A public key needs no role: it has one.
+func TestPublicKeyCommand(t *testing.T) {
+	s := start(t, config{})
+	key := s.must("key", "create", "--name", "page", "--type", "pk")
+	if shown := fromJSON[keyView](t, s.must("key", "show", "page", "--json")); !strings.HasPrefix(key, "pk-") || shown.Type != "pk" || shown.Policy != "executor" || shown.ExpiresAt == "" {
+		t.Errorf("%.3s, %+v", key, shown)
+	}
+}
+
+// Our commands are not on the page about Caddy's, so no help leads there.
+func TestHelpLeadsNowhereElse(t *testing.T) {
+	start(t, config{})
+	for _, args := range [][]string{{"key", "--help"}, {"key", "create", "--help"}, {"fsck", "--help"}} {
+		if out, _, err := cli(args...); err != nil || !strings.Contains(out, "Usage:") || strings.Contains(out, "caddyserver.com") {
+			t.Errorf("fairway %s: %v: %s", strings.Join(args, " "), err, out)
+		}
+	}
+}
+
 // Every refusal is one sentence, and nothing is on stdout.
 func TestCommandsRefuse(t *testing.T) {
 	s := start(t, config{})

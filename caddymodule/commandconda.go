@@ -44,7 +44,13 @@ func projectCommands() []*cobra.Command {
 			})
 		}),
 		command("rename NAME NEW-NAME", "Gives a project another name; what it owns stays its own", cobra.ExactArgs(2), change("rename", "renamed")),
-		command("delete NAME", "Deletes a project that owns nothing", cobra.ExactArgs(1), change("delete", "deleted")),
+		command("delete NAME", "Deletes a project that owns nothing", cobra.ExactArgs(1), func(ctx context.Context, o output, args []string) error {
+			v, err := ask[none](ctx, "project/delete", projectInput{Project: args[0]}, nil)
+			if err != nil {
+				return err
+			}
+			return o.show(v, fmt.Sprintf("Project %s is deleted.", plain(args[0])), nil)
+		}),
 	}
 }
 

@@ -85,7 +85,7 @@ func keyCreateCommand() *cobra.Command {
 	f.StringVar(&role, "role", "", "Built-in policy, its `ROLE`: reader, executor, application, developer or admin")
 	f.StringVar(&in.Policy, "policy", "", "`NAME` of another policy, instead of a role")
 	f.StringVar(&in.Project, "project", "", "`PROJECT` that the key is bound to")
-	f.StringVar(&in.Type, "type", "sk", "Its `TYPE`: sk for a secret key, pk for a public one")
+	f.StringVar(&in.Type, "type", "sk", "Its `TYPE`: sk for a secret key, pk for a public one, which reads what is open and needs no role")
 	f.StringVar(&expires, "expires", "", "Its `LIFE`, as 24h or 90d, or its end, as 2030-01-31T12:00:00Z")
 	f.StringArrayVar(&in.Channels, "channel", nil, "Only this `CHANNEL`; may end in *, may be repeated")
 	f.StringArrayVar(&in.Subdirs, "subdir", nil, "Only this `SUBDIR`; may end in *, may be repeated")

@@ -56,12 +56,13 @@ func (f firstKey) Handle(ctx context.Context, _ caddy.Event) error {
 	if err != nil {
 		return fmt.Errorf("making the first key: %w", err)
 	}
-	welcome(f.out, f.app.siteURL(), made.Value)
+	welcome(f.out, os.Args[0], f.app.siteURL(), made.Value)
 	return nil
 }
 
-// welcome tells a newcomer the key and what to do with it.
-func welcome(w io.Writer, site, key string) {
+// welcome tells a newcomer the key and what to do with it. program is what the
+// newcomer has to call us.
+func welcome(w io.Writer, program, site, key string) {
 	fmt.Fprintf(w, `
   The first key of this gateway. It is shown this once:
 
@@ -72,9 +73,9 @@ func welcome(w io.Writer, site, key string) {
   upload     curl -H "Authorization: Bearer $FAIRWAY_KEY" -T FILE.conda %[1]s/CHANNEL/SUBDIR/
   dashboard  %[1]s/-/
 
-  A channel is made with: fairway channel create CHANNEL
+  A channel is made with: %[4]s channel create CHANNEL
 
-`, site, key, withKey(site))
+`, site, key, withKey(site), program)
 }
 
 // withKey puts the key's variable into a URL, where pip looks for it.

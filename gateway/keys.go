@@ -62,6 +62,10 @@ func checkAddresses(list []netip.Prefix) error {
 	return nil
 }
 
+// publicPolicy is what every public key has: it reads what is open and manages
+// nothing, whatever was asked for.
+const publicPolicy = "executor"
+
 // CreateKey mints a key. Nobody grants more than they hold: permissions, scope,
 // project, expiry and address list are all within the caller's.
 func (g *Gateway) CreateKey(ctx context.Context, c *Caller, r KeyRequest) (*MintedKey, error) {
@@ -76,6 +80,9 @@ func (g *Gateway) CreateKey(ctx context.Context, c *Caller, r KeyRequest) (*Mint
 	}
 	if !r.Expires.IsZero() && !r.Expires.After(g.conf().Now()) {
 		return nil, Errorf(http.StatusBadRequest, "the expiry %s is past: a time to come is expected", r.Expires.UTC().Format(time.RFC3339))
+	}
+	if r.Type == authz.PublicKey && r.Policy == "" {
+		r.Policy = publicPolicy
 	}
 	pol, err := g.policy(c, r.Policy)
 	if err != nil {
@@ -92,8 +99,7 @@ func (g *Gateway) CreateKey(ctx context.Context, c *Caller, r KeyRequest) (*Mint
 		Scope: r.Scope, CIDRs: r.CIDRs, Enabled: true, ExpiresAt: unixMilli(r.Expires),
 	}
 	if r.Type == authz.PublicKey {
-		// A public key's ceiling is below every other: executor, open data, no management.
-		if pol, err = g.policy(c, "executor"); err != nil {
+		if pol, err = g.policy(c, publicPolicy); err != nil {
 			return nil, err
 		}
 		key.PolicyID = pol.ID

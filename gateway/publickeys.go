@@ -66,7 +66,7 @@ func (g *Gateway) PublicKey(ctx context.Context, c *Caller, r PublicKeyRequest) 
 	}
 	ttl := orDefault(r.TTL, g.conf().PublicKeyTTL)
 	key := authz.Key{
-		ID: catalog.NewID(), Name: name, Type: authz.PublicKey, PolicyID: "executor", Project: project,
+		ID: catalog.NewID(), Name: name, Type: authz.PublicKey, PolicyID: publicPolicy, Project: project,
 		Scope: issuer.Scope, CIDRs: issuer.CIDRs, Enabled: true, IssuerID: issuer.ID,
 		ExpiresAt: now.Add(ttl).UnixMilli(),
 	}
