@@ -88,6 +88,9 @@ func withKey(site string) string {
 	return site
 }
 
+// redirectsOnly is the server that Caddy adds to lead plain HTTP to HTTPS.
+const redirectsOnly = "remaining_auto_https_redirects"
+
 // siteURL is where the first site of the configuration that serves Fairway can be
 // reached from this machine.
 func (a *App) siteURL() string {
@@ -98,6 +101,9 @@ func (a *App) siteURL() string {
 	}
 	for _, name := range sortedKeys(app.Servers) {
 		srv := app.Servers[name]
+		if name == redirectsOnly {
+			continue
+		}
 		for _, ln := range srv.Listeners() {
 			if addr, ok := ln.Addr().(*net.TCPAddr); ok {
 				return serverURL(srv, addr)
