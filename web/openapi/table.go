@@ -42,9 +42,7 @@ var table = func() map[string]operation {
 
 // Short JSON schemas.
 var (
-	text     = obj{"type": "string"}
-	boolean  = obj{"type": "boolean"}
-	anything = obj{}
+	text = obj{"type": "string"}
 )
 
 func number(from, to int) obj { return obj{"type": "integer", "minimum": from, "maximum": to} }

@@ -1,6 +1,11 @@
 package openapi
 
-import "github.com/fairwayhq/fairway/gateway"
+import (
+	"maps"
+	"strings"
+
+	"github.com/fairwayhq/fairway/gateway"
+)
 
 func pythonTable() map[string]operation {
 	form := []content{{"multipart/form-data", obj{
@@ -53,5 +58,13 @@ func pythonTable() map[string]operation {
 			all["GET "+mount+path] = op
 		}
 	}
+	below := map[string]operation{}
+	for at, op := range all {
+		if path, ok := strings.CutPrefix(at, "GET /pypi/"); ok {
+			op.summary = strings.TrimSuffix(op.summary, ".") + "; its key in the path."
+			below["GET /t/{key}/pypi/"+path] = op
+		}
+	}
+	maps.Copy(all, below)
 	return all
 }

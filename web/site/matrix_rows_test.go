@@ -46,7 +46,7 @@ func matrixRows() []row {
 		conda("PUT", "/api/v1/patch/{channel...}/{subdir}", "/api/v1/patch/lic/noarch", "channel:update", 422).with("no patch").all(),
 		conda("DELETE", "/api/v1/patch/{channel...}/{subdir}", "/api/v1/patch/lic/noarch", "channel:update", 200).all(),
 		about(lists, "GET", "/api/v1/channels", "/api/v1/channels", "channel:read", 200),
-		row{method: "POST", pattern: "/api/v1/channels", path: "/api/v1/channels", body: `{"name":"BIG"}`, kind: anew, need: "channel:create", engine: "conda", named: true, large: true, allowed: 422},
+		{method: "POST", pattern: "/api/v1/channels", path: "/api/v1/channels", body: `{"name":"BIG"}`, kind: anew, need: "channel:create", engine: "conda", named: true, large: true, allowed: 422},
 		conda("GET", "/api/v1/channels/{channel...}", "/api/v1/channels/lic", "channel:read", 200),
 		conda("GET", "/api/v1/channels/{channel...}", "/api/v1/channels/free", "channel:read", 200).of("", "open"),
 		conda("GET", "/api/v1/channels/{channel...}", "/api/v1/channels/mine", "channel:read", 200).of("p", ""),
@@ -132,6 +132,12 @@ func matrixRows() []row {
 			pypi("GET", mount+"/simple/{name}", at+"/simple/ours", "package:read", 307),
 			pypi("GET", mount+"/files/local/{name}/{file}", at+"/files/local/ours/"+wheelName, "package:read", 200),
 			pypi("GET", mount+"/files/{upstream}/{path...}", at+"/files/pypi/packages/x-1-py3-none-any.whl", "package:read", 404))
+	}
+	for _, r := range rows {
+		if r.method == "GET" && strings.HasPrefix(r.pattern, "/pypi/") {
+			r.pattern, r.path = "/t/{key}"+r.pattern, "/t/{key}"+r.path
+			rows = append(rows, r)
+		}
 	}
 	for _, mount := range []string{"", "/t/{key}"} {
 		for _, ch := range []struct{ name, project, visibility string }{

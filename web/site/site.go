@@ -168,7 +168,13 @@ func (s *Site) surfaceRoutes() []web.Route {
 	}}
 	all = append(all, s.dash.Routes()...)
 	all = append(all, s.conda.Routes()...)
-	all = append(all, s.pypi.Routes()...)
+	for _, r := range s.pypi.Routes() {
+		all = append(all, r)
+		if r.Method == http.MethodGet && strings.HasPrefix(r.Pattern, "/pypi/") {
+			r.Pattern = "/t/{key}" + r.Pattern // see web.CutPathToken
+			all = append(all, r)
+		}
+	}
 	all = append(all, s.api.Routes()...)
 	all = append(all, s.graph.Routes()...)
 	return all
