@@ -56,6 +56,9 @@ func (p *Mirror) Metadata(ctx context.Context, upstreamName, address string) (*M
 			return nil, refuse(Unavailable, ErrClosed, "the gateway is stopping")
 		}
 		defer p.leave()
+		if m := p.loadMetadata(t, key); m != nil {
+			return m, nil // by a flight that ended since this request looked
+		}
 		return p.makeMetadata(p.ctx, t, key)
 	})
 	select {

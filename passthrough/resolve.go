@@ -19,24 +19,16 @@ type found struct {
 // known is not fresh, or was fetched before newerThan. Concurrent callers share
 // one asking, which does not end with any of them.
 func (p *Mirror) resolve(ctx context.Context, name string, newerThan time.Time) (found, error) {
-	now := p.cfg.Now()
-	have, ok := p.stored(name)
-	if p.cfg.Offline {
-		if !ok {
-			return found{}, refuse(Unavailable, nil, "%s is not stored here, and the gateway is set offline", name)
-		}
+	have, ok, err := p.atHand(name, newerThan)
+	switch {
+	case err != nil:
+		p.stats.negativeHits.Add(1)
+		return found{}, err
+	case p.cfg.Offline && have.rec == nil:
+		return found{}, refuse(Unavailable, nil, "%s is not stored here, and the gateway is set offline", name)
+	case ok || p.cfg.Offline:
 		p.stats.pageHits.Add(1)
 		return have, nil
-	}
-	if ok && now.Before(have.rec.Fresh) && !have.rec.Fetched.Before(newerThan) {
-		p.stats.pageHits.Add(1)
-		return have, nil
-	}
-	if !ok {
-		if until, known := p.absent.Get(name); known && now.Before(until) && newerThan.IsZero() {
-			p.stats.negativeHits.Add(1)
-			return found{}, absence(name)
-		}
 	}
 	p.stats.pageMisses.Add(1)
 	ch := p.flights.DoChan("page/"+name, func() (any, error) {
@@ -44,11 +36,15 @@ func (p *Mirror) resolve(ctx context.Context, name string, newerThan time.Time) 
 			return nil, refuse(Unavailable, ErrClosed, "the gateway is stopping")
 		}
 		defer p.leave()
+		// A flight may have ended since this request looked.
+		if have, ok, err := p.atHand(name, newerThan); ok || err != nil {
+			return have, err
+		}
 		return p.ask(p.ctx, name)
 	})
 	// With something to fall back on nobody waits for an upstream that hangs.
 	var patience <-chan time.Time
-	if ok && p.mayBeStale(have.rec, now) {
+	if have.rec != nil && p.mayBeStale(have.rec, p.cfg.Now()) {
 		timer := time.NewTimer(p.cfg.PageTimeout / 6)
 		defer timer.Stop()
 		patience = timer.C
@@ -66,6 +62,20 @@ func (p *Mirror) resolve(ctx context.Context, name string, newerThan time.Time) 
 	case <-ctx.Done():
 		return found{}, refuse(Unavailable, context.Cause(ctx), "the request ended before upstream answered")
 	}
+}
+
+// atHand is what can be said of a name without asking: ok with its page while that
+// is fresh and was not fetched before newerThan, or the error that it is nowhere. A
+// page that is not fresh comes without ok.
+func (p *Mirror) atHand(name string, newerThan time.Time) (have found, ok bool, err error) {
+	now := p.cfg.Now()
+	if have, ok = p.stored(name); ok {
+		return have, now.Before(have.rec.Fresh) && !have.rec.Fetched.Before(newerThan), nil
+	}
+	if until, known := p.absent.Get(name); known && now.Before(until) && newerThan.IsZero() && !p.cfg.Offline {
+		return found{}, false, absence(name)
+	}
+	return found{}, false, nil
 }
 
 func absence(name string) *Refusal {
