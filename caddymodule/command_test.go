@@ -237,7 +237,7 @@ func TestFsckFindsDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _, err := cli("fsck")
-	if err == nil || !strings.Contains(err.Error(), "1 problems") || !strings.Contains(out, "blob") {
+	if err == nil || !strings.Contains(err.Error(), "1 problem") || !strings.Contains(out, "blob") {
 		t.Errorf("%v: %s: a problem is expected", err, out)
 	}
 	if got := s.refused("backup", filepath.Join(s.dir, "backup")); !strings.Contains(got, "damaged") {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/fairwayhq/fairway/gateway"
@@ -184,7 +185,7 @@ func reindex(ctx context.Context, o output, args []string) error {
 	if err != nil {
 		return err
 	}
-	done := fmt.Sprintf("%d packages were read again: %d repaired, %d damaged.", rep.Packages, len(rep.Repaired), len(rep.Damaged))
+	done := fmt.Sprintf("%s read again: %d repaired, %d damaged.", english.Plural(rep.Packages, "package", ""), len(rep.Repaired), len(rep.Damaged))
 	if err := o.show(rep, done, func(w io.Writer) {
 		for _, item := range rep.Repaired {
 			fmt.Fprintf(w, "repaired  %s: %s\n", plain(item.File), plain(item.Reason))

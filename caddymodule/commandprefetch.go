@@ -13,6 +13,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/fairwayhq/fairway/python"
@@ -62,7 +63,7 @@ func runPrefetch(ctx context.Context, o output, in prefetchInput) error {
 		for _, f := range got.Failed {
 			fmt.Fprintf(o.err, "failed  %s: %s\n", plain(strings.TrimSpace(f.Name+" "+f.File)), plain(f.Reason))
 		}
-		fmt.Fprintf(o.err, "%d files (%s) are in the cache, %d failed.\n", got.Files, humanize.IBytes(uint64(got.Bytes)), len(got.Failed))
+		fmt.Fprintf(o.err, "%s (%s) in the cache, %d failed.\n", english.Plural(got.Files, "file", ""), humanize.IBytes(uint64(got.Bytes)), len(got.Failed))
 	}
 	if n := len(got.Failed); n > 0 {
 		return fmt.Errorf("%d of %d files are not in the cache", n, got.Files+n)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/fairwayhq/fairway/gateway"
@@ -44,11 +45,11 @@ func whyPython(ctx context.Context, o output, args []string) error {
 	return o.show(rep, "", func(w io.Writer) {
 		switch {
 		case rep.Own:
-			fmt.Fprintf(w, "%s is a name of this gateway, with %d files: it is never asked of an upstream.\n", plain(rep.Name), rep.Shown)
+			fmt.Fprintf(w, "%s is a name of this gateway, with %s: it is never asked of an upstream.\n", plain(rep.Name), english.Plural(rep.Shown, "file", ""))
 		case rep.Refused != "":
 			fmt.Fprintf(w, "%s: %s\n", plain(rep.Name), plain(rep.Refused))
 		default:
-			fmt.Fprintf(w, "%s comes from the upstream %s: %d files are shown, %d withheld.\n", plain(rep.Name), plain(rep.Upstream), rep.Shown, len(rep.Held))
+			fmt.Fprintf(w, "%s comes from the upstream %s: %s shown, %d withheld.\n", plain(rep.Name), plain(rep.Upstream), english.Plural(rep.Shown, "file", ""), len(rep.Held))
 		}
 		if rep.Stale {
 			fmt.Fprintf(w, "The upstream does not answer; its page is of %s.\n", rep.Fetched)
@@ -133,7 +134,7 @@ func yankPythonCommand(verb, short, done string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return o.show(got, fmt.Sprintf("%d files of %s are %s.", got.Files, plain(args[0]), done), nil)
+		return o.show(got, fmt.Sprintf("%s of %s %s.", english.Plural(got.Files, "file", ""), plain(args[0]), done), nil)
 	})
 	if verb == "yank" {
 		cmd.Flags().StringVar(&reason, "reason", "", "Why, in a sentence")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/fairwayhq/fairway/gateway"
@@ -56,7 +57,7 @@ func fsckCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		done := fmt.Sprintf("%d files (%s) were read: %d problems.", rep.Files, humanize.IBytes(uint64(rep.Bytes)), len(rep.Problems))
+		done := fmt.Sprintf("%s (%s) read: %s.", english.Plural(rep.Files, "file", ""), humanize.IBytes(uint64(rep.Bytes)), english.Plural(len(rep.Problems), "problem", ""))
 		if err := o.show(rep, done, func(w io.Writer) {
 			for _, problem := range rep.Problems {
 				fmt.Fprintln(w, plain(problem))
@@ -65,7 +66,7 @@ func fsckCommand() *cobra.Command {
 			return err
 		}
 		if n := len(rep.Problems); n > 0 {
-			return fmt.Errorf("the data folder has %d problems", n)
+			return fmt.Errorf("the data folder has %s", english.Plural(n, "problem", ""))
 		}
 		return nil
 	})
@@ -85,7 +86,7 @@ func backupCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return o.show(got, fmt.Sprintf("The catalog and %d files (%s) are in %s.", got.Done, humanize.IBytes(uint64(got.Bytes)), plain(dir)), nil)
+		return o.show(got, fmt.Sprintf("The catalog and %s (%s) are in %s.", english.Plural(got.Done, "file", ""), humanize.IBytes(uint64(got.Bytes)), plain(dir)), nil)
 	})
 	cmd.Long = `
 Copies the catalog as of one moment, every package file it names, and the root key to

@@ -80,7 +80,7 @@ func TestPassthroughCommands(t *testing.T) {
 	if got := s.refused("python", "prefetch", "evil-tool", "nothing-like-it"); !strings.Contains(got, "2 of 2") {
 		t.Error(got)
 	}
-	if out := s.must("python", "why", "tool"); !strings.Contains(out, "mirror") || !strings.Contains(out, "1 files are shown") {
+	if out := s.must("python", "why", "tool"); !strings.Contains(out, "mirror") || !strings.Contains(out, "1 file shown") {
 		t.Error(out)
 	}
 	if out := s.must("python", "why", "Evil-Tool"); !strings.Contains(out, "evil-tool") {
