@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/fairwayhq/fairway/gateway"
@@ -27,6 +28,7 @@ type homeData struct {
 	More              bool
 	Shown             int
 	URL, Scheme, Host string // of the gateway, as clients find it
+	Hostname          string // which pixi keeps logins by, whatever port and folder
 }
 
 // home is what a person sees first: what they may read, and how to use it.
@@ -41,7 +43,10 @@ func (s *Surface) home(w http.ResponseWriter, r *http.Request, _ web.Params) {
 		data.URL = "https://HOST" // never the request's Host: who sends that is not who reads this
 	}
 	scheme, host, _ := strings.Cut(data.URL, "://")
-	data.Scheme, data.Host = scheme+"://", host
+	data.Scheme, data.Host, data.Hostname = scheme+"://", host, host
+	if u, err := url.Parse(data.URL); err == nil {
+		data.Hostname = u.Hostname()
+	}
 	if data.Channels, err = s.env.Gateway.Channels(c); err == nil {
 		data.Projects, err = s.env.Gateway.PyNames(c)
 	}

@@ -15,7 +15,7 @@ import (
 func TestHomeListsWhatTheCallerMayRead(t *testing.T) {
 	t.Parallel()
 	ctx, local := context.Background(), gateway.LocalCaller("test")
-	g, err := gateway.Open(ctx, gateway.Config{Dir: t.TempDir(), PublicURL: "https://packages.example.com"})
+	g, err := gateway.Open(ctx, gateway.Config{Dir: t.TempDir(), PublicURL: "https://packages.example.com:8443/below"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +47,13 @@ func TestHomeListsWhatTheCallerMayRead(t *testing.T) {
 	if !strings.Contains(page, ">free<") || strings.Contains(page, ">team<") || strings.Contains(page, evil) || strings.Contains(page, "evil.example") ||
 		!strings.Contains(page, "https://packages.example.com") || !strings.HasPrefix(res.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("for nobody: %v\n%s", res.Header, page)
+	}
+	if !strings.Contains(page, "pixi auth login packages.example.com --token") {
+		t.Errorf("pixi knows hosts by their name alone: %s", page)
+	}
+	// The page may stand below a folder of another site, which its links do not know.
+	if strings.Contains(page, `href="/`) {
+		t.Errorf("a link leads to the root of the host: %s", page)
 	}
 	if _, page := get("/-/", key.Value); !strings.Contains(page, ">team<") || strings.Contains(page, key.Value) {
 		t.Errorf("for a reader: %s", page)
