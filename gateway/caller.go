@@ -169,6 +169,14 @@ func (g *Gateway) authorizeOwn(c *Caller, p authz.Perm) error {
 	return g.Authorize(c, p, &authz.Resource{Project: c.projectID()})
 }
 
+// NeedKey refuses whoever has no key in force.
+func (g *Gateway) NeedKey(c *Caller) error {
+	if err := g.Identify(c); err != nil || c.local || c.grant != nil {
+		return err
+	}
+	return g.Authorize(c, authz.ChannelUpdate, &authz.Resource{})
+}
+
 // May decides on managing the caller's own part of the account, before a body is
 // read. The operation itself decides again.
 func (g *Gateway) May(c *Caller, p authz.Perm) error { return g.authorizeOwn(c, p) }

@@ -45,6 +45,16 @@ func (e *Env) Caller(r *http.Request, pathToken string) (*gateway.Caller, error)
 	return c, nil
 }
 
+// Changer is the caller of a request that may change something: nobody without a key
+// in force does, so that is said before anything of a body is read.
+func (e *Env) Changer(r *http.Request) (*gateway.Caller, error) {
+	c, err := e.Caller(r, "")
+	if err == nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		err = e.Gateway.NeedKey(c)
+	}
+	return c, err
+}
+
 // Nobody is a request's caller without its credential.
 func (e *Env) Nobody(r *http.Request) *gateway.Caller {
 	c := new(gateway.Caller)

@@ -101,7 +101,7 @@ func (s *Surface) text(w http.ResponseWriter, r *http.Request, e *gateway.Error)
 
 // serve runs fn for a request's caller and answers its result as JSON.
 func (s *Surface) serve(w http.ResponseWriter, r *http.Request, as shape, fn func(*gateway.Caller) (status int, answer any, err error)) {
-	c, err := s.env.Caller(r, "")
+	c, err := s.env.Changer(r)
 	var (
 		status int
 		answer any

@@ -12,7 +12,7 @@ import (
 
 // withCaller runs fn for a request's caller and answers its result as JSON.
 func (s *Surface) withCaller(w http.ResponseWriter, r *http.Request, fn func(*gateway.Caller) (status int, answer any, err error)) {
-	c, err := s.env.Caller(r, "")
+	c, err := s.env.Changer(r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return

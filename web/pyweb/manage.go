@@ -49,7 +49,7 @@ func newFileDoc(f *catalog.PyFile) fileDoc {
 
 // withCaller runs fn for a request's caller and answers its result as JSON.
 func (s *Surface) withCaller(w http.ResponseWriter, r *http.Request, fn func(*gateway.Caller) (any, error)) {
-	c, err := s.env.Caller(r, "")
+	c, err := s.env.Changer(r)
 	var answer any
 	if err == nil {
 		answer, err = fn(c)

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -326,6 +328,26 @@ func (w *world) without(values []string, where string, raw []byte) {
 	for i, v := range values {
 		if bytes.Contains(raw, []byte(v[15:47])) {
 			w.t.Errorf("%s holds the secret of key %d", where, i)
+		}
+	}
+}
+
+// Of a change that nobody with a key asks for, no byte of the body matters.
+func TestChangesAskForAKeyBeforeTheBody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	for _, route := range w.site.Routes() {
+		open := route.Permission == "" // health, GraphQL, OIDC: they need none
+		if route.Method == "GET" || open {
+			continue
+		}
+		path := route.Pattern
+		for _, p := range []struct{ from, to string }{{"{channel...}", "c"}, {"{subdir}", "noarch"}, {"{file}", "a-1-0.conda"}, {"{account}", "default"}} {
+			path = strings.ReplaceAll(path, p.from, p.to)
+		}
+		path = regexp.MustCompile(`\{[a-z.]+\}`).ReplaceAllString(path, "x")
+		if res, raw := w.do(route.Method, path, "", "{broken"); res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s %s with a broken body and no key: %d %s", route.Method, path, res.StatusCode, raw)
 		}
 	}
 }
