@@ -19,13 +19,15 @@ def run(work, o):
     sizes = (1_000, 5_000) if o.quick else (1_000, 50_000, 100_000)
     imports = (1_000,) if o.quick else (10_000, 50_000)
     peer_sizes = (1_000,) if o.quick else (1_000, 10_000, 50_000) if o.full else (1_000, 10_000)
-    parts = o.only or {"peers", "import", "add", "decide"}
+    parts = o.only or {"peers", "import", "add", "large", "decide"}
     pool = Pool(work, max(sizes + imports) + SPARE)
     added, indexed = peers(pool, peer_sizes) if "peers" in parts else ({}, {})
     if "import" in parts:
         imported(work, pool, imports, indexed)
     if "add" in parts:
         uploads(work, pool, sizes, 20 if o.quick else 200, added)
+    if "large" in parts:
+        large(work, 3 if o.quick else 7)
     if "decide" in parts:
         decide()
 
@@ -245,13 +247,42 @@ def restart(work, pool, n):
     )
 
 
+def go_bench(package, name):
+    argv = [tool("go", "see https://go.dev/dl/"), "test", "-run", "^$", "-bench", f"^{name}$", "-benchmem", "-count", "3", package]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, env=dict(os.environ, CGO_ENABLED="0")).stdout
+
+
+def large(work, rounds):
+    """Uploads of 100 MB: how fast, next to hashing alone, and what they take of memory."""
+    note("conda: uploads of 100 MB")
+    folder, size, wall, stage = fresh(work / "large"), 100_000_000, [], []
+    subprocess.run([go_tool(work, "mkchannel"), "-dir", folder, "-from", "9100000", "-n", str(rounds), "-size", str(size)], check=True)
+    with Fairway(work, fresh(work / "data-large")) as g:
+        g.cli("channel", "create", "c")
+        auth, c = {"Authorization": f"Bearer {g.key('admin')}"}, connect(g)
+        before = g.resident()
+        for path in (folder / "noarch").iterdir():
+            data = path.read_bytes()
+            headers = dict(auth, **{"X-File-Name": path.name, "X-File-SHA256": hashlib.sha256(data).hexdigest()})
+            spent = phases(g)
+            took, (status, _, body) = timed(lambda: ask(c, "POST", "/api/v1/upload/c", headers, data))
+            if status != 201:
+                raise RuntimeError(f"upload: status {status}: {body[:300]!r}")
+            wall.append(took)
+            stage.append(phases(g)["stage", "sum"] - spent.get(("stage", "sum"), 0))
+        grown = g.peak() - before
+    shutil.rmtree(folder)
+    limit = statistics.median(float(x) for x in re.findall(r"([\d.]+) MB/s", go_bench("./blob", "BenchmarkHashLimit")))
+    rate = size / statistics.median(stage) / 1e6
+    table(
+        "Conda: upload of 100 MB, durable", ("receiving, of hashing alone", "receive and hash MB/s", "hashing alone MB/s", "whole upload: median s", "memory above idle, most MiB"),
+        [(times(rate / limit), rate, limit, statistics.median(wall), grown)],
+    )
+
+
 def decide():
     note("Decide")
-    out = subprocess.run(
-        [tool("go", "see https://go.dev/dl/"), "test", "-run", "^$", "-bench", "^BenchmarkDecide$", "-count", "3", "./authz"],
-        cwd=ROOT, capture_output=True, text=True, check=True, env=dict(os.environ, CGO_ENABLED="0"),
-    ).stdout
-    found = {}
+    out, found = go_bench("./authz", "BenchmarkDecide"), {}
     for keys, ns, size, allocs in re.findall(r"keys=(\d+)\S*\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op", out):
         found.setdefault(int(keys), []).append((float(ns), int(allocs)))
     table(
