@@ -57,7 +57,7 @@ func LockDir(dir string) (*DirLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking data folder: %w", err)
 	}
-	if err := flock(f); err != nil {
+	if err := flock(f, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, &LockedError{Dir: dir, PID: holder(f)}
@@ -79,7 +79,9 @@ func (l *DirLock) Unlock() error {
 	if l.file == nil {
 		return nil
 	}
-	err := errors.Join(l.write(""), l.file.Close()) // closing ends the lock
+	// Closing would end the lock too, but not while a process that is just being
+	// started from this one still has a copy of the descriptor.
+	err := errors.Join(l.write(""), flock(l.file, unix.LOCK_UN), l.file.Close())
 	l.file = nil
 	if err != nil {
 		return fmt.Errorf("unlocking data folder: %w", err)
@@ -96,9 +98,9 @@ func (l *DirLock) write(text string) error {
 	return err
 }
 
-func flock(f *os.File) error {
+func flock(f *os.File, how int) error {
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(f.Fd()), how)
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}

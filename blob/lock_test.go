@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLockIsOfOneProcess(t *testing.T) {
@@ -78,4 +80,28 @@ func TestLockOfNoFolder(t *testing.T) {
 	if _, err := LockDir(path); err == nil || errors.Is(err, ErrLocked) {
 		t.Errorf("%v", err)
 	}
+}
+
+// A process that is just being started has copies of its parent's descriptors for a
+// moment; the lock must not live on in them.
+func TestUnlockedFolderIsFreeWhileProcessesStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := LockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := unix.Dup(int(l.file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(copied) }()
+	if err := l.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := LockDir(dir)
+	if err != nil {
+		t.Fatalf("given up, and not free: %v", err)
+	}
+	_ = again.Unlock()
 }
