@@ -11,8 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -360,17 +362,35 @@ func (g *Gateway) Channel(name string, more ...string) {
 	g.MustCLI(append([]string{"channel", "create", name}, more...)...)
 }
 
-// freePorts finds two ports that were free a moment ago.
+// freePorts takes two ports that nobody listens on. They are below the range that
+// the kernel takes ports of outgoing connections from: one of those could be taken
+// between its being found free and the gateway's listening on it.
 func freePorts(t testing.TB) (a, b string) {
 	t.Helper()
-	var addrs [2]string
-	for i := range addrs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	var found []string
+	for range 1000 {
+		port := firstPort + int(nextPort.Add(1))%ports
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		l, err := net.Listen("tcp", address)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		defer l.Close()
-		addrs[i] = l.Addr().String()
+		_ = l.Close()
+		if found = append(found, address); len(found) == 2 {
+			return found[0], found[1]
+		}
 	}
-	return addrs[0], addrs[1]
+	t.Fatalf("no two ports between %d and %d are free", firstPort, firstPort+ports)
+	return "", ""
 }
+
+// Ports of gateways: each is given out once in a process, and processes begin at
+// places of their own.
+const (
+	firstPort = 12000
+	ports     = 18000
+)
+
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(uint32(os.Getpid()) * 97 % ports) }
