@@ -58,7 +58,11 @@ func parseTarget(path string) (t target, ok bool) {
 		t.channel = strings.Join(segments, "/")
 		return t, false
 	}
-	t.channel = strings.Join(segments[:n], "/")
+	end := len(path)
+	for _, behind := range segments[n:] {
+		end -= len(behind) + 1
+	}
+	t.channel = path[min(1, end):end]
 	return t, t.channel != ""
 }
 
@@ -78,8 +82,7 @@ func cutToken(path string) (rest, token string) {
 }
 
 // read answers GET and HEAD.
-func (s *Surface) read(w http.ResponseWriter, r *http.Request) {
-	t, ok := parseTarget(r.URL.Path)
+func (s *Surface) read(w http.ResponseWriter, r *http.Request, t target, ok bool) {
 	c, err := s.env.Caller(r, t.token)
 	if err != nil {
 		s.fail(w, r, err)
@@ -87,9 +90,10 @@ func (s *Surface) read(w http.ResponseWriter, r *http.Request) {
 	}
 	g := s.env.Gateway
 	pkg := ""
-	parsed, perr := conda.ParseFilename(strings.TrimSuffix(t.file, sigsSuffix))
-	if perr == nil {
-		pkg = parsed.Name
+	if file := strings.TrimSuffix(t.file, sigsSuffix); strings.HasSuffix(file, ".conda") || strings.HasSuffix(file, ".tar.bz2") {
+		if parsed, err := conda.ParseFilename(file); err == nil {
+			pkg = parsed.Name
+		}
 	}
 	ch, err := g.ReadChannel(c, t.channel, t.subdir, pkg)
 	if err != nil {

@@ -54,7 +54,7 @@ func (s *Surface) channelPaths() []web.Route {
 		for _, path := range reads {
 			routes = append(routes, web.Route{
 				Method: "GET", Pattern: mount + path, Permission: "channel:read", Further: []string{"package:read", "package:read-closed"},
-				Handler: func(w http.ResponseWriter, r *http.Request, _ web.Params) { s.read(w, r) },
+				Handler: func(w http.ResponseWriter, r *http.Request, _ web.Params) { s.ServeHTTP(w, r) },
 			})
 		}
 	}
@@ -83,20 +83,17 @@ func (s *Surface) routes() []web.Route {
 	}
 }
 
-// ServeHTTP answers whatever is below a channel or in the table.
+// ServeHTTP answers whatever is below a channel or in the table. The path is in its
+// plain form: see [web.Canonical].
 func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !web.Canonical(r) {
-		s.fail(w, r, gateway.Errorf(http.StatusNotFound, "the path is not in its plain form: no empty or dot segments and no encoded separators are expected"))
-		return
-	}
-	if s.router.Serve(w, r) {
+	if strings.HasPrefix(r.URL.Path, "/api/") && s.router.Serve(w, r) {
 		return
 	}
 	t, ok := parseTarget(r.URL.Path)
 	takes := ok && t.token == "" && t.subdir != "" && t.file != "" && !strings.HasPrefix(t.file, "shards/")
 	switch {
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
-		s.read(w, r)
+		s.read(w, r, t, ok)
 	case r.Method == http.MethodPut && takes:
 		s.put(w, r)
 	default:
