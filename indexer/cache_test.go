@@ -263,7 +263,7 @@ func TestSupersededShardsAreBounded(t *testing.T) {
 	data := make([]byte, 1<<20)
 	now := time.UnixMilli(1_700_000_000_000)
 	var last *shard
-	for i := range 100 {
+	for i := range retainedMax>>20 + 50 {
 		last = newShard(append(data[:len(data)-1:len(data)-1], byte(i)))
 		last = s.add(last)
 		s.supersede(last, now.UnixMilli()+int64(i))

@@ -30,7 +30,7 @@ func (sh *shard) served(channel, subdir string) *File {
 // retainedMax bounds the superseded shards that one subdir keeps, bytes. The oldest
 // go first: a week of them is a promise to slow clients, not to a publisher who
 // replaces a package in a loop.
-const retainedMax = 32 << 20
+const retainedMax = 256 << 20
 
 // shardSet is every shard that can be asked for. Reading takes no lock.
 type shardSet struct {
