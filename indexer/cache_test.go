@@ -264,7 +264,7 @@ func TestSupersededShardsAreBounded(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	var last *shard
 	for i := range retainedMax>>20 + 50 {
-		last = newShard(append(data[:len(data)-1:len(data)-1], byte(i)))
+		last = newShard(append(data[:len(data)-2:len(data)-2], byte(i), byte(i>>8)))
 		last = s.add(last)
 		s.supersede(last, now.UnixMilli()+int64(i))
 		s.collect(now, time.Hour)
