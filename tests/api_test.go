@@ -57,11 +57,13 @@ func TestSchemathesis(t *testing.T) {
 		t.Run(who, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 			defer cancel()
+			// One worker: in two threads CPython 3.11 fails now and then to parse Python
+			// ("AST constructor recursion depth mismatch").
 			args := append([]string{
 				"-m", "schemathesis.cli", "run", g.URL + "/-/openapi.json", "--phases", "examples,coverage,fuzzing", "--checks",
 				"not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance," +
 					"response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth",
-				"--max-time", "40", "--max-examples", "10", "--workers", "2", "--seed", "1", "--no-color", "--no-shrink", "--request-timeout", "30",
+				"--max-time", "40", "--max-examples", "10", "--workers", "1", "--seed", "1", "--no-color", "--no-shrink", "--request-timeout", "30",
 			}, flags...)
 			cmd := exec.CommandContext(ctx, harness.Interpreter(t, "api"), args...)
 			cmd.Dir = t.TempDir()
