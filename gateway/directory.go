@@ -53,35 +53,28 @@ func (d *directory) channel(name string) (*Channel, bool) {
 }
 
 func (d *directory) setChannel(c *Channel) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	next := maps.Clone(*d.channels.Load())
-	next[c.Name] = c
-	d.channels.Store(&next)
+	edit(d, &d.channels, func(m map[string]*Channel) { m[c.Name] = c })
 }
 
 func (d *directory) removeChannel(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	next := maps.Clone(*d.channels.Load())
-	delete(next, name)
-	d.channels.Store(&next)
+	edit(d, &d.channels, func(m map[string]*Channel) { delete(m, name) })
 }
 
 func (d *directory) setProject(p *catalog.Project) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	next := maps.Clone(*d.projects.Load())
-	next[p.ID] = p
-	d.projects.Store(&next)
+	edit(d, &d.projects, func(m map[string]*catalog.Project) { m[p.ID] = p })
 }
 
 func (d *directory) removeProject(id string) {
+	edit(d, &d.projects, func(m map[string]*catalog.Project) { delete(m, id) })
+}
+
+// edit puts a changed copy in a table's place.
+func edit[V any](d *directory, table *atomic.Pointer[map[string]V], change func(map[string]V)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := maps.Clone(*d.projects.Load())
-	delete(next, id)
-	d.projects.Store(&next)
+	next := maps.Clone(*table.Load())
+	change(next)
+	table.Store(&next)
 }
 
 // project finds a project by name or id.
