@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -308,6 +309,61 @@ func TestConcurrentFirstRequestsForAPage(t *testing.T) {
 	}
 	if n := e.up.Count("/simple/big/"); n != 1 {
 		t.Errorf("%d requests upstream, want 1", n)
+	}
+}
+
+// Requests that come while a page is being stored take what is stored: they neither
+// ask again nor hold the half of it for damage.
+func TestRequestsWhileAPageIsStored(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	for i := range 200 {
+		name := fmt.Sprintf("p%d", i)
+		e.wheel(name, "1.0")
+		var group sync.WaitGroup
+		ask := func() {
+			if _, err := e.Page(ctx, name, Proxy); err != nil {
+				t.Error(err)
+			}
+		}
+		done := make(chan struct{})
+		group.Go(func() { ask(); close(done) })
+		for more := true; more; { // one request after the other, until the first is answered
+			group.Go(ask)
+			runtime.Gosched()
+			select {
+			case <-done:
+				more = false
+			default:
+			}
+		}
+		group.Wait()
+	}
+	for i := range 200 {
+		if n := e.up.Count(fmt.Sprintf("/simple/p%d/", i)); n != 1 {
+			t.Errorf("page %d cost %d requests upstream, want 1", i, n)
+		}
+	}
+}
+
+// A request that holds what was just replaced finds its replacement, and does not
+// undo it.
+func TestReplacedWhileServed(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.wheel("lib", "1.0")
+	e.page("lib")
+	old, _ := e.stored("lib")
+	e.wheel("lib", "2.0")
+	e.clock.add(time.Hour)
+	e.page("lib")
+	asked := e.up.Count("/simple/lib/")
+	if _, err := e.viewOf(old, Index); err == nil {
+		t.Fatal("the body of the replaced page is still there: the test shows nothing")
+	}
+	want(t, body(t, e.page("lib"), 0), has("lib-2.0"))
+	if n := e.up.Count("/simple/lib/"); n != asked {
+		t.Errorf("the replaced page cost the new one: %d requests upstream, want %d", n, asked)
 	}
 }
 

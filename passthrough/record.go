@@ -148,8 +148,9 @@ func (s *pageStore) bodyPath(u *upstream, r *record) string {
 	return filepath.Join(s.folder(u, r.Name), r.Sum[:32]+".zst")
 }
 
-// put makes r the record of its name. body is nil when it stays. In memory it
-// holds at once; an error says that it will not outlive the process.
+// put makes r the record of its name. body is nil when it stays. When it returns
+// the record holds; an error says that it will not outlive the process. Whoever is
+// given the record by head finds the body in its place, if it could be written.
 func (s *pageStore) put(u *upstream, r *record, body []byte) error {
 	var packed []byte
 	if body != nil {
@@ -162,15 +163,14 @@ func (s *pageStore) put(u *upstream, r *record, body []byte) error {
 
 func (s *pageStore) putLocked(u *upstream, r *record, packed []byte) error {
 	old, _ := s.heads.Get(u.name + "/" + r.Name)
-	s.heads.Add(u.name+"/"+r.Name, r)
 	dir := s.folder(u, r.Name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("making folder of page: %w", err)
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil && packed != nil {
+		err = writeFile(s.bodyPath(u, r), packed)
 	}
-	if packed != nil {
-		if err := writeFile(s.bodyPath(u, r), packed); err != nil {
-			return fmt.Errorf("storing page: %w", err)
-		}
+	s.heads.Add(u.name+"/"+r.Name, r)
+	if err != nil {
+		return fmt.Errorf("storing page: %w", err)
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
@@ -202,6 +202,20 @@ func (s *pageStore) edit(u *upstream, name string, change func(*record)) error {
 	r := *old
 	change(&r)
 	return s.putLocked(u, &r, nil)
+}
+
+// dropDamaged forgets the body of r, which could not be read, unless r was replaced
+// or fetched again meanwhile.
+func (s *pageStore) dropDamaged(u *upstream, r *record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, _ := s.heads.Get(u.name + "/" + r.Name)
+	if !now.usable() || now.Sum != r.Sum || !now.Fetched.Equal(r.Fetched) {
+		return nil
+	}
+	dropped := *now
+	dropped.forgetBody()
+	return s.putLocked(u, &dropped, nil)
 }
 
 // forgetBody keeps only what must survive a page: when its files were first seen.

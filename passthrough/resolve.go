@@ -137,12 +137,6 @@ func (p *Mirror) ask(ctx context.Context, name string) (found, error) {
 func (p *Mirror) keep(i int, name string, got *fetched) found {
 	u := p.ups[i]
 	p.absent.Remove(name)
-	p.note(p.pages.put(u, got.record, got.body))
-	for _, later := range p.ups[i+1:] {
-		if p.pages.head(later, name).usable() {
-			p.note(p.pages.edit(later, name, (*record).forgetBody))
-		}
-	}
 	f := found{at: i, rec: got.record}
 	if got.page != nil {
 		m := p.mode(p.cfg.Mode)
@@ -150,11 +144,20 @@ func (p *Mirror) keep(i int, name string, got *fetched) found {
 			m = Proxy
 		}
 		f.view = p.makeView(u, got.record, got.page, m)
-		p.views.put(f.view)
-		for addr, l := range f.view.files {
-			if sum := l.Hashes["sha256"]; sum != "" {
-				p.files.dropOther(u.cacheKey(addr), sum)
-			}
+		p.views.put(f.view) // before the record can be found, so that nobody makes it twice
+	}
+	p.note(p.pages.put(u, got.record, got.body))
+	for _, later := range p.ups[i+1:] {
+		if p.pages.head(later, name).usable() {
+			p.note(p.pages.edit(later, name, (*record).forgetBody))
+		}
+	}
+	if f.view == nil {
+		return f
+	}
+	for addr, l := range f.view.files {
+		if sum := l.Hashes["sha256"]; sum != "" {
+			p.files.dropOther(u.cacheKey(addr), sum)
 		}
 	}
 	return f

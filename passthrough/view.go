@@ -89,7 +89,7 @@ func (p *Mirror) viewOf(f found, m Mode) (*view, error) {
 		return nil, refuse(Unavailable, ErrClosed, "the gateway is stopping")
 	}
 	if err != nil {
-		p.note(p.pages.edit(u, f.rec.Name, (*record).forgetBody))
+		p.note(p.pages.dropDamaged(u, f.rec))
 		return nil, refuse(Unavailable, err, "the stored page of %s is damaged and was dropped: try again", f.rec.Name)
 	}
 	return made.(*view), nil
