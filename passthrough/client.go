@@ -15,6 +15,11 @@ import (
 // userAgent is all that an upstream learns about its client.
 const userAgent = "fairway (+https://github.com/fairwayhq/fairway)"
 
+// pingAfter is how long an HTTP/2 connection may be silent before it is asked for a
+// sign of life, and how long it has to give one: a connection that a firewall forgot
+// would else swallow every request until its deadline.
+const pingAfter = 10 * time.Second
+
 // maxHops is the number of redirects followed.
 const maxHops = 5
 
@@ -35,6 +40,7 @@ func newClient(c Config, ups []*upstream) *client {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    c.ConnectTimeout,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 		DisableCompression:     true, // pages are unpacked here, with a limit
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    32,

@@ -187,7 +187,7 @@ func Slow(chunk int, pause time.Duration) Fault {
 }
 
 // Stall sends the head and n bytes, and then nothing more until more is closed or
-// the client leaves.
+// the client leaves. An answer that ends within n bytes is whole.
 func Stall(n int, more <-chan struct{}) Fault {
 	return func(c *Context) {
 		full := capture(c)
@@ -196,6 +196,9 @@ func Stall(n int, more <-chan struct{}) Fault {
 		n := min(n, len(body))
 		_, _ = c.W.Write(body[:n])
 		_ = http.NewResponseController(c.W).Flush()
+		if n == len(body) {
+			return // or the next request on this connection would wait behind it
+		}
 		select {
 		case <-more:
 			_, _ = c.W.Write(body[n:])
