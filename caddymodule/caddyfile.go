@@ -156,7 +156,7 @@ func (a *App) options() options {
 		"body_idle":             period(&a.BodyIdle),
 		"shard_retention":       period(&a.ShardRetention),
 		"blob_grace":            period(&a.BlobGrace),
-		"audit_retention":       period(&a.AuditRetention),
+		"audit_retention":       periodOrNone(&a.AuditRetention),
 		"failures_per_minute":   count(&a.FailuresPerMinute),
 		"public_key_ttl":        period(&a.PublicKeyTTL),
 		"no_anonymous":          toggle(&a.NoAnonymous),

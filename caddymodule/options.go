@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -126,7 +127,18 @@ func size(to *int64) func(*caddyfile.Dispenser) error {
 	}
 }
 
+// period takes a time. 0 is none: in JSON it stands for the default, which nobody
+// who writes it down means.
 func period(to *caddy.Duration) func(*caddyfile.Dispenser) error {
+	return periodFrom(1, "a time above 0, as 30s, 10m or 7d,", to)
+}
+
+// periodOrNone takes a time that may be 0.
+func periodOrNone(to *caddy.Duration) func(*caddyfile.Dispenser) error {
+	return periodFrom(0, "a time as 30s, 10m or 7d, or 0s for none,", to)
+}
+
+func periodFrom(least time.Duration, expected string, to *caddy.Duration) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
 		value, err := argument(d, "a time as 30s")
@@ -134,8 +146,8 @@ func period(to *caddy.Duration) func(*caddyfile.Dispenser) error {
 			return err
 		}
 		t, err := caddy.ParseDuration(value)
-		if err != nil || t < 0 {
-			return d.Errf("%s is %q: a time as 30s, 10m or 7d is expected", name, value)
+		if err != nil || t < least {
+			return d.Errf("%s is %q: %s is expected", name, value, expected)
 		}
 		*to = caddy.Duration(t)
 		return nil

@@ -196,7 +196,7 @@ func (p *PyPI) options() options {
 		"mode":            word(&p.Mode, "proxy", "redirect", "index"),
 		"allow":           words(&p.Allow),
 		"deny":            words(&p.Deny),
-		"cooldown":        period(&p.Cooldown),
+		"cooldown":        periodOrNone(&p.Cooldown),
 		"cooldown_exempt": words(&p.CooldownExempt),
 		"offline":         toggle(&p.Offline),
 		"cache_dir":       text(&p.CacheDir),

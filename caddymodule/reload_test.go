@@ -137,6 +137,8 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		strings.Replace(raw, `"fairway/127.0.0.1:0"`, `"192.0.2.1:1"`, 1),
 		strings.Replace(raw, `"fairway": {`, `"fairway": {"account": "Not A Slug", "upstream_conflict": "explode",`, 1),
 		strings.Replace(raw, `"fairway": {`, `"fairway": {"data": "{env.FAIRWAY_NO_SUCH_VARIABLE}", "x": 1,`, 1),
+		// What is found out only when the settings are put in force.
+		strings.Replace(raw, `"fairway": {`, `"fairway": {"pypi": {"upstreams": [{"name": "pypi"}], "cache_dir": "`+filepath.Join(s.data, "lock", "no-folder")+`"},`, 1),
 	} {
 		if err := loadJSON(bad); err == nil {
 			t.Fatalf("a bad configuration was taken: %s", bad)

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/fairwayhq/fairway/conda"
+	"github.com/fairwayhq/fairway/oidc"
 	"github.com/fairwayhq/fairway/passthrough"
 	"github.com/fairwayhq/fairway/python"
 )
@@ -69,6 +71,9 @@ const (
 	DefaultPublicKeyTTL      = 24 * time.Hour
 )
 
+// accountSlug is what the account may be called.
+var accountSlug = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
 // validate refuses settings that no gateway can work with.
 func (c *Config) validate() error {
 	switch c.UpstreamConflict {
@@ -79,7 +84,27 @@ func (c *Config) validate() error {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
 		return errors.New("public_url is no URL of a gateway: http or https, a host and perhaps a path are expected")
 	}
+	if c.Account != "" && !accountSlug.MatchString(c.Account) {
+		return fmt.Errorf("account is %.80q: 1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit, are expected", c.Account)
+	}
+	if _, err := oidc.New(c.publishers(), oidc.Options{}); err != nil {
+		return err
+	}
+	if c.Passthrough != nil {
+		pass := *c.Passthrough
+		pass.Dir = orDefault(pass.Dir, c.Dir)
+		return pass.Validate()
+	}
 	return nil
+}
+
+// publishers are whose tokens are trusted.
+func (c *Config) publishers() []oidc.Publisher {
+	list := make([]oidc.Publisher, len(c.TrustedPublishers))
+	for i := range list {
+		list[i] = c.TrustedPublishers[i].Publisher
+	}
+	return list
 }
 
 func (c Config) withDefaults() Config {

@@ -67,6 +67,9 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	if cfg.Dir == "" {
 		return nil, errors.New("opening gateway: no data folder is named")
 	}
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
 	g := &Gateway{dir: newDirectory(), ring: authz.NewRing(), files: newFileCache[FileInfo](fileCacheSize),
 		py: newPyDirectory(), pyFiles: newFileCache[PyFileInfo](pyFileCacheSize), pyIndexes: newIndexPages(),
 		inspecting: make(chan struct{}, maxInspections), searching: make(chan struct{}, maxSearches),

@@ -21,11 +21,24 @@ func (g *Gateway) CheckSettings(cfg Config) error { return cfg.validate() }
 
 // ApplySettings puts the settings of cfg in force for requests that begin from now
 // on: everything but the data folder, the clock and, until the next start, the
-// retention of shards.
+// retention of shards. Where it errs, the settings before stay in force.
 func (g *Gateway) ApplySettings(cfg Config) error {
 	if err := cfg.validate(); err != nil {
 		return err
 	}
+	old := g.conf()
+	err := g.settle(cfg)
+	if err != nil {
+		err = fmt.Errorf("applying settings: %w", err)
+		if back := g.settle(*old); back != nil {
+			err = fmt.Errorf("%w; and putting the former ones in force again: %w", err, back)
+		}
+	}
+	return err
+}
+
+// settle puts valid settings in force; where it errs, some of them are.
+func (g *Gateway) settle(cfg Config) error {
 	old := g.conf()
 	cfg = cfg.withDefaults()
 	cfg.Dir, cfg.Now, cfg.Crash = old.Dir, old.Now, old.Crash
@@ -35,11 +48,11 @@ func (g *Gateway) ApplySettings(cfg Config) error {
 	}
 	g.cfg.Store(&cfg)
 	if err := g.trustPublishers(); err != nil {
-		return fmt.Errorf("applying settings: %w", err)
+		return err
 	}
 	if !samePass(cfg.Passthrough, old.Passthrough) {
 		if err := g.openPass(); err != nil {
-			return fmt.Errorf("applying settings: %w", err)
+			return err
 		}
 	}
 	if cfg.PublicURL != old.PublicURL {
@@ -52,9 +65,7 @@ func (g *Gateway) ApplySettings(cfg Config) error {
 		g.limiter.Store(authz.NewLimiter(cfg.FailuresPerMinute, cfg.FailuresPerMinute, 0))
 	}
 	if cfg.Account != old.Account {
-		if err := g.settleAccount(context.Background()); err != nil {
-			return fmt.Errorf("applying settings: %w", err)
-		}
+		return g.settleAccount(context.Background())
 	}
 	return nil
 }

@@ -107,11 +107,7 @@ func (g *Gateway) trustPublishers() error {
 		g.oidc.Store(nil)
 		return nil
 	}
-	publishers := make([]oidc.Publisher, len(list))
-	for i := range list {
-		publishers[i] = list[i].Publisher
-	}
-	v, err := oidc.New(publishers, oidc.Options{Now: g.conf().Now, Used: &g.usedTokens})
+	v, err := oidc.New(g.conf().publishers(), oidc.Options{Now: g.conf().Now, Used: &g.usedTokens})
 	if err != nil {
 		return err
 	}
