@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +29,23 @@ func newDialer(timeout time.Duration, private []string) *dialer {
 		d.private[strings.ToLower(h)] = true
 	}
 	return d
+}
+
+// checkPrivateHost refuses an entry of [Config.PrivateHosts] that no dial would match,
+// such as a URL, a network or a pattern.
+func checkPrivateHost(entry string) error {
+	host := entry
+	if h, port, err := net.SplitHostPort(entry); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			host = ""
+		} else {
+			host = h
+		}
+	}
+	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsAny(host, "/:*?@[] ")) {
+		return fmt.Errorf("private host %q is not valid: expected host or host:port, no network and no pattern", clip(entry))
+	}
+	return nil
 }
 
 // DialContext implements the dialling of [http.Transport].

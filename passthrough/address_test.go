@@ -62,6 +62,20 @@ func TestDialPrivate(t *testing.T) {
 	}
 }
 
+// What no dial could match is refused, not passed over.
+func TestPrivateHosts(t *testing.T) {
+	t.Parallel()
+	for host, ok := range map[string]bool{
+		"localhost": true, "Index.internal:8443": true, "10.1.2.3": true, "10.1.2.3:8080": true, "::1": true, "[::1]:80": true,
+		"": false, "http://index.internal": false, "10.0.0.0/8": false, "*.internal": false, "*": false, "index.internal:99999": false, ":80": false, "a b": false,
+	} {
+		c := Config{Dir: t.TempDir(), Upstreams: []Upstream{PyPI()}, PrivateHosts: []string{host}}
+		if err := c.Validate(); (err == nil) != ok {
+			t.Errorf("%q: %v", host, err)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	u, err := newUpstream(Upstream{Name: "up", URL: "https://index.example/root/simple", FileHosts: []string{"cdn.example", "cdn.example:8443"}})

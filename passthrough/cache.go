@@ -83,7 +83,7 @@ func openFileCache(dir string, budget int64) (*fileCache, error) {
 	return c, c.journal.rewrite(c.list())
 }
 
-// scan lists what is on disk.
+// scan lists what is on disk. Whatever else lies there is nothing of the cache's.
 func (c *fileCache) scan() (map[string]bool, error) {
 	there := map[string]bool{}
 	folders, err := os.ReadDir(c.dir)
@@ -91,12 +91,18 @@ func (c *fileCache) scan() (map[string]bool, error) {
 		return nil, fmt.Errorf("reading file cache: %w", err)
 	}
 	for _, folder := range folders {
+		if !folder.IsDir() || len(folder.Name()) != 2 {
+			continue
+		}
 		files, err := os.ReadDir(filepath.Join(c.dir, folder.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("reading file cache: %w", err)
 		}
 		for _, f := range files {
-			there[f.Name()] = true
+			name := f.Name()
+			if sum, err := hex.DecodeString(name); err == nil && len(sum) == sha256.Size && name[:2] == folder.Name() {
+				there[name] = true
+			}
 		}
 	}
 	return there, nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,40 @@ func TestEviction(t *testing.T) {
 	e.restart(func(c *Config) { c.CacheBytes = 400 << 10 })
 	if s := e.Stats(); s.CachedBytes > 400<<10 || s.CachedFiles != 1 {
 		t.Errorf("after a restart with a smaller budget: %+v", s)
+	}
+}
+
+// The cache may share its folder: what it did not put there it neither removes nor
+// stumbles over.
+func TestForeignFilesStay(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	_, kept := e.store("aa", 1<<10)
+	foreign := []string{"tmp/mine.txt", "tmp/folder/mine.txt", "files/README", "files/ab/x", "files/lost+found/x", "files/ab/" + strings.Repeat("g", 64), "mine.txt"}
+	for _, name := range foreign {
+		path := filepath.Join(e.cfg.Dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := filepath.Join(e.cfg.Dir, "tmp", "fill-123")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.restart()
+	for _, name := range foreign {
+		if _, err := os.Stat(filepath.Join(e.cfg.Dir, name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what a download left is still there")
+	}
+	if !e.files.has("up/" + kept) {
+		t.Error("a cached file is forgotten")
 	}
 }
 

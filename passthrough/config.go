@@ -174,6 +174,11 @@ func (c Config) Validate() error {
 	if _, err := newRules(c); err != nil {
 		return err
 	}
+	for _, h := range c.PrivateHosts {
+		if err := checkPrivateHost(h); err != nil {
+			return err
+		}
+	}
 	for _, n := range []struct {
 		name  string
 		value int64

@@ -27,10 +27,11 @@
 //
 // Below [Config.Dir]: pages/, each project's page as it came with its validators
 // and the times its files were first seen; files/, verified bytes under their
-// SHA-256 with a journal beside them; metadata/; tmp/, emptied at start. All of it may
-// be deleted at any time, at the cost of fetching it again. Nothing is fsynced:
-// after a start that follows no orderly end, and whenever size or modification
-// time are not the remembered ones, a file is hashed before it is served.
+// SHA-256 with a journal beside them; metadata/; tmp/, downloads under way, whose
+// leftovers go at the start. All of it may be deleted at any time, at the cost of
+// fetching it again. Nothing is fsynced: after a start that follows no orderly end,
+// and whenever size or modification time are not the remembered ones, a file is
+// hashed before it is served.
 //
 // Nothing of a client's request is sent upstream except the name and the range
 // asked for: no header, no cookie, no credential.

@@ -77,11 +77,11 @@ func Open(cfg Config, local Local) (_ *Mirror, err error) {
 		p.ups = append(p.ups, u)
 	}
 	p.http = newClient(cfg, p.ups)
-	if err := os.RemoveAll(p.tmp); err != nil { // what downloads left that did not end
-		return nil, fmt.Errorf("emptying temporary folder: %w", err)
-	}
 	if err := os.MkdirAll(p.tmp, 0o700); err != nil {
 		return nil, fmt.Errorf("making temporary folder: %w", err)
+	}
+	if err := p.sweep(); err != nil {
+		return nil, fmt.Errorf("emptying temporary folder: %w", err)
 	}
 	if p.pages, err = newPageStore(filepath.Join(cfg.Dir, "pages"), cfg.MaxPage); err != nil {
 		return nil, err
@@ -97,6 +97,27 @@ func Open(cfg Config, local Local) (_ *Mirror, err error) {
 	provenance, err3 := lru.New[string, *Provenance](provenanceKept)
 	p.views, p.absent, p.provenance = &viewCache{recent, p.memory}, absent, provenance
 	return p, errors.Join(err1, err2, err3)
+}
+
+// fillFiles are the names of the temporary files of downloads.
+const fillFiles = "fill-*"
+
+// sweep removes what downloads left that did not end, and nothing else: whoever names
+// a folder for the cache that is not empty shall not lose what is in its tmp.
+func (p *Mirror) sweep() error {
+	left, err := os.ReadDir(p.tmp)
+	if err != nil {
+		return err
+	}
+	for _, f := range left {
+		if mine, _ := filepath.Match(fillFiles, f.Name()); !mine || f.IsDir() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(p.tmp, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Settings is the configuration with its defaults, without credentials.
