@@ -56,8 +56,8 @@ func ParseVersion(s string) (Version, error) {
 	if strings.Contains(local, "+") {
 		return fail("at most one '+' is expected")
 	}
-	if main == "" {
-		return fail("it is empty")
+	if main == "" || main == "_" {
+		return fail("it is empty") // conda takes a lone underscore; rattler then reads none of the index
 	}
 	// A last underscore belongs to the segment before it: 1.0.1_ comes before
 	// 1.0.1a, which openssl needs.
