@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -38,13 +37,6 @@ type instructions struct {
 	remove, revoke map[string]bool // by the file names they hit
 }
 
-// CheckPatch reports in one sentence why instructions cannot be applied, nil when
-// they can.
-func CheckPatch(raw json.RawMessage) error {
-	_, err := parsePatch(raw)
-	return err
-}
-
 // parsePatch reads instructions; nil for none.
 func parsePatch(raw json.RawMessage) (*instructions, error) {
 	if len(raw) == 0 {
@@ -60,56 +52,8 @@ func parsePatch(raw json.RawMessage) (*instructions, error) {
 	if p.Version > patchVersion {
 		return nil, fmt.Errorf("patch_instructions_version is %d: at most %d is understood", p.Version, patchVersion)
 	}
-	for fn, patch := range p.Packages {
-		if err := checkFields(fn, patch); err != nil {
-			return nil, err
-		}
-	}
-	for fn, patch := range p.Conda {
-		if err := checkFields(fn, patch); err != nil {
-			return nil, err
-		}
-	}
 	p.remove, p.revoke = hits(p.Remove), hits(p.Revoke)
 	return &p, nil
-}
-
-// patchTypes are what clients read the fields of a record as: a value of another
-// type would make a whole index unreadable to them.
-var patchTypes = map[string]struct {
-	into     func() any
-	null     bool // may be taken away
-	expected string
-}{
-	"depends":        {func() any { return new([]string) }, false, "a list of strings"},
-	"constrains":     {func() any { return new([]string) }, true, "a list of strings"},
-	"purls":          {func() any { return new([]string) }, true, "a list of strings"},
-	"run_exports":    {func() any { return new(map[string][]string) }, false, "an object of lists of strings"},
-	"build_number":   {func() any { return new(uint64) }, false, "a number"},
-	"timestamp":      {func() any { return new(uint64) }, true, "a number"},
-	"features":       {func() any { return new(string) }, true, "a string"},
-	"license":        {func() any { return new(string) }, true, "a string"},
-	"license_family": {func() any { return new(string) }, true, "a string"},
-	"noarch":         {func() any { return new(string) }, true, "a string"},
-	"track_features": {func() any { return new(string) }, true, "a string"},
-}
-
-// checkFields refuses values that would make an index unreadable.
-func checkFields(fn string, patch fields) error {
-	if !strings.HasSuffix(fn, extBz2) && !strings.HasSuffix(fn, extConda) {
-		return fmt.Errorf("the patch instructions name %q: a file name that ends in %s or %s is expected", fn, extConda, extBz2)
-	}
-	for _, key := range slices.Sorted(maps.Keys(patch)) {
-		want, ok := patchTypes[key]
-		null := string(patch[key]) == "null"
-		if !ok || null && want.null {
-			continue
-		}
-		if null || json.Unmarshal(patch[key], want.into()) != nil {
-			return fmt.Errorf("the patch of %s sets %s to %.100s: %s is expected", fn, key, patch[key], want.expected)
-		}
-	}
-	return nil
 }
 
 // hits is every file name that a list reaches: the .conda file beside a .tar.bz2

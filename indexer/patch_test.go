@@ -176,6 +176,7 @@ func TestPatchReachesWhatIsPublishedAfterIt(t *testing.T) {
 
 func TestCheckPatchRefusesWhatCannotBeApplied(t *testing.T) {
 	t.Parallel()
+	of := func(fields string) string { return `{"packages.conda":{"a-1.0-0.conda":{` + fields + `}}}` }
 	for patch, want := range map[string]string{
 		`{"patch_instructions_version":2}`:   "patch_instructions_version is 2: at most 1 is understood",
 		`{"patch_instructions_version":"1"}`: "cannot be read",
@@ -195,6 +196,27 @@ func TestCheckPatchRefusesWhatCannotBeApplied(t *testing.T) {
 		`{"packages.conda":{"a-1.0-0.conda":{"build_number":"first"}}}`:         "sets build_number to",
 		`{"packages.conda":{"a-1.0-0.conda":{"timestamp":"2020-01-01"}}}`:       "sets timestamp to",
 		`{"packages.conda":{"a-1.0-0.conda":{"license":["MIT"],"depends":[]}}}`: "sets license to",
+		of(`"depends":[null]`):                                                  "sets depends to [null]",
+		of(`"constrains":["a",null]`):                                           "sets constrains to",
+		of(`"run_exports":{"weak":null}`):                                       "sets run_exports to",
+		of(`"run_exports":{"weak":[null]}`):                                     "sets run_exports to",
+		of(`"extra_depends":1`):                                                 "sets extra_depends to 1",
+		of(`"flags":"x"`):                                                       "sets flags to",
+		of(`"arch":1`):                                                          "sets arch to 1",
+		of(`"platform":{}`):                                                     "sets platform to {}",
+		of(`"python_site_packages_path":5`):                                     "sets python_site_packages_path to 5",
+		of(`"legacy_bz2_md5":"zz"`):                                             `sets legacy_bz2_md5 to "zz": an MD5 in hexadecimal`,
+		of(`"legacy_bz2_size":"x"`):                                             "sets legacy_bz2_size to",
+		of(`"noarch":"java"`):                                                   `sets noarch to "java": "generic" or "python"`,
+		of(`"timestamp":253402300800000`):                                   "sets timestamp to",
+		of(`"build_number":18446744073709551616`):                               "sets \"build_number\" to",
+		of(`"purls":["x"]`):                                                     `sets purls to ["x"]`,
+		of(`"x":` + strings.Repeat("[", 65) + strings.Repeat("]", 65)):          "at most 64 levels deep",
+		of(`"x":1` + strings.Repeat("0", 20)):                                   `sets "x" to 1`,
+		of(`"x":1e999`):                                                         "numbers of 64 bits",
+		of(`"x":"\ud800"`):                                                      "whole characters",
+		of(`"license":"\udc00"`):                                                "whole characters",
+		of("\"x\":\"\xff\""):                                                    "not UTF-8",
 	} {
 		err := CheckPatch(json.RawMessage(patch))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
@@ -203,6 +225,8 @@ func TestCheckPatchRefusesWhatCannotBeApplied(t *testing.T) {
 	}
 	for _, patch := range []string{
 		``, `{}`, `{"patch_instructions_version":1,"packages":{},"packages.conda":{},"remove":[],"revoke":[]}`,
+		of(`"x":[1,-1,1.5e300,"\ud83d\ude00","�"],"noarch":"python","timestamp":1700000000000,"arch":null`),
+		of(`"purls":["pkg:pypi/a"],"legacy_bz2_md5":"00112233445566778899aabbccddeeff","legacy_bz2_size":5,"flags":[],"extra_depends":{}`),
 		`{"packages":{"a-1.0-0.tar.bz2":{"depends":["x"],"license":null,"anything":{"new":1},"constrains":null,"run_exports":{"weak":["a"]}}},"more":1}`,
 	} {
 		if err := CheckPatch(json.RawMessage(patch)); err != nil {
@@ -215,9 +239,12 @@ func FuzzPatch(f *testing.F) {
 	f.Add(`{"packages":{"a-1.0-0.tar.bz2":{"depends":["x"],"license":null}},"remove":["a-1.0-0.conda"],"revoke":["a-1.0-0.tar.bz2"]}`)
 	f.Add(`{"packages.conda":{"a-1.0-0.conda":{"run_exports":null,"x":1e400}}}`)
 	f.Fuzz(func(t *testing.T, patch string) {
+		if CheckPatch(json.RawMessage(patch)) != nil {
+			return
+		}
 		p, err := parsePatch(json.RawMessage(patch))
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
 		records := []Record{rec("a", "1.0", extBz2, ""), rec("a", "1.0", extConda, "")}
 		e := encodeName("a", records, p, func(fn string, err error) { t.Fatalf("accepted instructions make %s unreadable: %v", fn, err) })
