@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,10 +10,11 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/sync/singleflight"
 )
 
 // Publisher says whose tokens are trusted.
@@ -53,10 +55,10 @@ type Verifier struct {
 }
 
 // issuerKeys is the key set of one issuer. While it is being looked for, tokens of
-// that issuer wait, and no others.
+// that issuer wait for one and the same answer, and no others wait.
 type issuerKeys struct {
-	mu  sync.Mutex
-	set gooidc.KeySet // nil until it was found
+	set    atomic.Pointer[gooidc.KeySet] // nil until it was found
+	search singleflight.Group
 }
 
 // Options are what a [Verifier] works with; zero fields take what the comments say.
@@ -207,34 +209,51 @@ func (v *Verifier) verify(ctx context.Context, p *Publisher, raw string) (*token
 	return parseClaims(payload)
 }
 
-// keySet finds an issuer's keys, asking it where they are on the first use.
+// keySet finds an issuer's keys, asking it where they are on the first use. Tokens that
+// come while it is asked share the answer: an issuer that does not answer costs each of
+// them one timeout, and not one for everybody who came before.
 func (v *Verifier) keySet(ctx context.Context, p *Publisher) (gooidc.KeySet, error) {
 	issuer := v.issuers[p.Issuer]
-	issuer.mu.Lock()
-	defer issuer.mu.Unlock()
-	if issuer.set != nil {
-		return issuer.set, nil
+	if set := issuer.set.Load(); set != nil {
+		return *set, nil
 	}
+	found := issuer.search.DoChan("", func() (any, error) {
+		set, err := v.findKeys(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		issuer.set.Store(&set)
+		return set, nil
+	})
+	select {
+	case r := <-found:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(gooidc.KeySet), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
+	}
+}
+
+// findKeys makes the key set of a publisher's issuer.
+func (v *Verifier) findKeys(ctx context.Context, p *Publisher) (gooidc.KeySet, error) {
 	// The set outlives the request that made it.
 	long := gooidc.ClientContext(context.WithoutCancel(ctx), v.client)
-	var keys gooidc.KeySet
 	if p.JWKS != "" {
-		keys = gooidc.NewRemoteKeySet(long, p.JWKS)
-	} else {
-		provider, err := gooidc.NewProvider(long, p.Issuer)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
-		}
-		var doc struct {
-			JWKS string `json:"jwks_uri"`
-		}
-		if err := provider.Claims(&doc); err != nil || doc.JWKS == "" {
-			return nil, fmt.Errorf("%w: %s names none", ErrUnavailable, p.Issuer)
-		}
-		keys = gooidc.NewRemoteKeySet(long, doc.JWKS)
+		return gooidc.NewRemoteKeySet(long, p.JWKS), nil
 	}
-	issuer.set = keys
-	return keys, nil
+	provider, err := gooidc.NewProvider(long, p.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
+	}
+	var doc struct {
+		JWKS string `json:"jwks_uri"`
+	}
+	if err := provider.Claims(&doc); err != nil || doc.JWKS == "" {
+		return nil, fmt.Errorf("%w: %s names none", ErrUnavailable, p.Issuer)
+	}
+	return gooidc.NewRemoteKeySet(long, doc.JWKS), nil
 }
 
 // matches compares a verified token with what is configured.
@@ -252,10 +271,21 @@ func (p *Publisher) matches(c *tokenClaims) bool {
 		return false
 	}
 	for name, want := range p.Claims {
-		var got any
-		if json.Unmarshal(c.all[name], &got) != nil || fmt.Sprint(got) != want {
+		if got, ok := claimText(c.all[name]); !ok || got != want {
 			return false
 		}
 	}
 	return true
+}
+
+// claimText is a claim as a configuration writes it: a number keeps its digits, where a
+// float64 has an exponent from a million on. ok is false for a claim that is not there.
+func claimText(raw json.RawMessage) (text string, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var got any
+	if err := d.Decode(&got); err != nil || got == nil {
+		return "", false
+	}
+	return fmt.Sprint(got), true
 }

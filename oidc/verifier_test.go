@@ -73,7 +73,7 @@ func TestVerify(t *testing.T) {
 		{Name: "other", Issuer: is.URL, Audience: "elsewhere", Subjects: []string{"*"}},
 		{
 			Name: "ci", Issuer: is.URL, Audience: "packages", Subjects: []string{"repo:acme/*:ref:refs/heads/main"},
-			Claims: map[string]string{"environment": "release", "runs": "3"},
+			Claims: map[string]string{"environment": "release", "runs": "12345678"},
 		},
 	}
 	v, err := New(publishers, Options{Client: is.Client(), Now: func() time.Time { return now }})
@@ -82,7 +82,7 @@ func TestVerify(t *testing.T) {
 	}
 	good := map[string]any{
 		"iss": is.URL, "sub": "repo:acme/app:ref:refs/heads/main", "aud": []string{"x", "packages"}, "jti": "1",
-		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "environment": "release", "runs": 3,
+		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "environment": "release", "runs": 12345678,
 	}
 	stranger, _ := rsa.GenerateKey(rand.Reader, 2048)
 	with := func(change map[string]any) map[string]any {
@@ -100,6 +100,7 @@ func TestVerify(t *testing.T) {
 		"a subject of deeper": sign(with(map[string]any{"sub": "repo:acme/app/x:ref:refs/heads/main"})),
 		"another claim":       sign(with(map[string]any{"environment": "test"})),
 		"no such claim":       sign(with(map[string]any{"environment": nil})),
+		"another number":      sign(with(map[string]any{"runs": 12345679})),
 		"expired":             sign(with(map[string]any{"exp": now.Add(-time.Minute).Unix()})),
 		"signed by another":   token(t, stranger, jose.RS256, good),
 		"signed by a secret":  token(t, []byte(strings.Repeat("k", 32)), jose.HS256, good),
@@ -150,6 +151,43 @@ func TestIssuerDown(t *testing.T) {
 	is.down = false
 	if _, _, err := v.Verify(context.Background(), raw); err != nil {
 		t.Errorf("once it is back: %v", err)
+	}
+}
+
+// TestIssuerHangs: everybody who comes while an issuer is asked shares its answer, and
+// nobody waits longer than their own request lasts.
+func TestIssuerHangs(t *testing.T) {
+	t.Parallel()
+	const jobs = 8
+	release := make(chan struct{})
+	is := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	t.Cleanup(is.Close)
+	v, err := New([]Publisher{{Name: "ci", Issuer: is.URL, Audience: "a", Subjects: []string{"*"}}}, Options{Client: is.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := rsa.GenerateKey(rand.Reader, 2048)
+	raw := token(t, key, jose.RS256, map[string]any{"iss": is.URL, "sub": "s", "aud": "a", "exp": time.Now().Add(time.Minute).Unix()})
+	ended := make(chan error, jobs)
+	for range jobs {
+		go func() {
+			_, _, err := v.Verify(t.Context(), raw)
+			ended <- err
+		}()
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := v.Verify(gone, raw); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("for who is gone: %v", err)
+	}
+	close(release)
+	for range jobs {
+		if err := <-ended; !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
 	}
 }
 
