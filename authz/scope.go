@@ -3,6 +3,7 @@ package authz
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -47,7 +48,7 @@ func (s *Scope) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&w); err != nil {
-		return fmt.Errorf("reading scope: %w", err)
+		return fmt.Errorf("reading scope: %w", worded(err))
 	}
 	var out Scope
 	for _, dim := range []struct {
@@ -71,6 +72,18 @@ func (s *Scope) UnmarshalJSON(b []byte) error {
 	}
 	*s = out
 	return nil
+}
+
+// worded says what is wrong with a scope's JSON without the names of our types.
+func worded(err error) error {
+	var other *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &other):
+		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	case other.Field == "":
+		return fmt.Errorf("it is a JSON %s: an object is expected", other.Value)
+	}
+	return fmt.Errorf("%s has a JSON %s: a list of names is expected", quote(other.Field), other.Value)
 }
 
 // All reports whether the scope narrows nothing.

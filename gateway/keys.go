@@ -43,8 +43,11 @@ const (
 // table, and those that hold a key: names are shown, logged and kept in the audit
 // trail.
 func checkName(what, name string) error {
-	if name == "" || len(name) > MaxKeyName || !utf8.ValidString(name) || strings.ContainsFunc(name, unseen) {
-		return Errorf(http.StatusBadRequest, "the %s's name has %d bytes: 1 to %d of UTF-8 in one line are expected", what, len(name), MaxKeyName)
+	if name == "" || len(name) > MaxKeyName {
+		return Errorf(http.StatusBadRequest, "the %s's name has %d bytes: 1 to %d are expected", what, len(name), MaxKeyName)
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unseen) {
+		return Errorf(http.StatusBadRequest, "the %s's name %+.100q has a character that is not shown: one line of UTF-8 is expected", what, name)
 	}
 	if authz.HoldsToken(name) {
 		return Errorf(http.StatusBadRequest, "the %s's name holds the value of a key: a name that may be shown is expected", what)

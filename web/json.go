@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fairwayhq/fairway/gateway"
 )
@@ -29,36 +31,51 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 // MaxJSON bounds a JSON request body, in bytes.
 const MaxJSON = 1 << 20
 
-// ReadJSON decodes a request's body strictly: one object of known fields. An
-// empty body leaves v as it is.
+// ReadJSON decodes a request's body strictly: one object of known fields, in UTF-8
+// (RFC 8259 §8.1), for what is not would be stored as other text than was sent. An
+// empty body leaves v as it is. Its errors are refusals.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	dec := json.NewDecoder(SmallBody(w, r, MaxJSON))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(v)
-	if _, refused := gateway.AsError(err); refused {
+	raw, err := io.ReadAll(SmallBody(w, r, MaxJSON))
+	switch {
+	case err != nil:
 		return err
+	case len(bytes.TrimSpace(raw)) == 0:
+		return nil
+	case !utf8.Valid(raw):
+		return gateway.Errorf(http.StatusBadRequest, "the body has bytes that are no UTF-8: JSON in UTF-8 is expected")
 	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(v)
 	var other *json.UnmarshalTypeError
 	switch {
-	case errors.Is(err, io.EOF):
-		return nil
 	case errors.As(err, &other) && other.Field == "": // whose own words name our types
 		return gateway.Errorf(http.StatusBadRequest, "the body is a JSON %s: an object is expected", other.Value)
 	case errors.As(err, &other):
-		return gateway.Errorf(http.StatusBadRequest, "%q is a JSON %s: another type is expected", other.Field, other.Value)
+		return gateway.Errorf(http.StatusBadRequest, "%q is a JSON %s: %s is expected", other.Field, other.Value, typeName(other.Type))
 	case err != nil:
 		return gateway.Errorf(http.StatusBadRequest, "the body cannot be read as JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
-	case dec.More():
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return gateway.Errorf(http.StatusBadRequest, "the body has more than one JSON value: one object is expected")
 	}
 	return nil
 }
 
-// DecodeStrict decodes one JSON value of known fields.
-func DecodeStrict(raw []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	return dec.Decode(v)
+// typeName is what people call the JSON that a Go type is read from.
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	default:
+		return "a whole number"
+	}
 }
 
 // Time is a stored time, in Unix milliseconds, as RFC 3339 in UTC; "" for none.

@@ -82,23 +82,19 @@ type keyInput struct {
 	Project   *string         `json:"project"` // by name or id
 	Scope     json.RawMessage `json:"scope"`   // ours
 	CIDRs     *[]string       `json:"cidrs"`   // ours
+
+	readOnly
 }
 
-// UnmarshalJSON takes the read-only fields too, and refuses any other.
-func (in *keyInput) UnmarshalJSON(raw []byte) error {
-	type plain keyInput
-	var all struct {
-		*plain
-		ID          json.RawMessage `json:"id"`
-		MaskedValue json.RawMessage `json:"maskedValue"`
-		Account     json.RawMessage `json:"account"`
-		CreatedAt   json.RawMessage `json:"created_at"`
-		UpdatedAt   json.RawMessage `json:"updated_at"`
-		CreatedBy   json.RawMessage `json:"created_by"`
-		LastUsedAt  json.RawMessage `json:"last_used_at"`
-	}
-	all.plain = (*plain)(in)
-	return web.DecodeStrict(raw, &all)
+// readOnly are the fields that are taken and left.
+type readOnly struct {
+	ID          json.RawMessage `json:"id"`
+	MaskedValue json.RawMessage `json:"maskedValue"`
+	Account     json.RawMessage `json:"account"`
+	CreatedAt   json.RawMessage `json:"created_at"`
+	UpdatedAt   json.RawMessage `json:"updated_at"`
+	CreatedBy   json.RawMessage `json:"created_by"`
+	LastUsedAt  json.RawMessage `json:"last_used_at"`
 }
 
 func (s *Surface) createKey(w http.ResponseWriter, r *http.Request, _ web.Params) {

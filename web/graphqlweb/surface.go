@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/graph-gophers/graphql-go"
 
@@ -115,8 +116,8 @@ func read(w http.ResponseWriter, r *http.Request) (in request, err error) {
 	if err != nil {
 		return in, err
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return in, gateway.Errorf(http.StatusBadRequest, "the body cannot be read as JSON: an object with a 'query' is expected")
+	if err := json.Unmarshal(raw, &in); err != nil || !utf8.Valid(raw) {
+		return in, gateway.Errorf(http.StatusBadRequest, "the body cannot be read as JSON: an object with a 'query', in UTF-8, is expected")
 	}
 	if in.Query == "" {
 		return in, gateway.Errorf(http.StatusBadRequest, "the body has no 'query'")
