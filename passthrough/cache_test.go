@@ -213,6 +213,28 @@ func TestDamagedPages(t *testing.T) {
 	}
 }
 
+// The cache may be deleted while it is in use: everything is fetched again, and kept
+// again.
+func TestCacheIsDeletedWhileRunning(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	f, at := e.store("lib", 10<<10)
+	if err := os.RemoveAll(e.cfg.Dir); err != nil {
+		t.Fatal(err)
+	}
+	want(t, body(t, e.page("lib"), 0), has("lib-1.0"))
+	e.mustFetch(at, f.Content)
+	e.settled()
+	e.store("other", 10<<10)
+	e.up.Forget()
+	e.mustFetch(at, f.Content)
+	e.restart()
+	e.mustFetch(at, f.Content)
+	if n := len(e.up.Requests()); n != 0 {
+		t.Errorf("%d requests for files that were fetched after the deletion", n)
+	}
+}
+
 // An upstream that replaces a file under the same address has the old one dropped.
 func TestReplacedFile(t *testing.T) {
 	t.Parallel()

@@ -154,7 +154,7 @@ func (f *fill) begin(resp *http.Response) error {
 	if f.size > f.p.cfg.MaxFile {
 		return refuse(BadGateway, nil, "%s has %d bytes: this gateway passes at most %d", clip(f.file.Filename), f.size, f.p.cfg.MaxFile)
 	}
-	tmp, err := os.CreateTemp(f.p.tmp, fillFiles)
+	tmp, err := f.p.createTemp()
 	if err != nil {
 		return refuse(Unavailable, err, "the gateway's cache cannot be written")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -118,6 +119,19 @@ func (p *Mirror) sweep() error {
 		}
 	}
 	return nil
+}
+
+// createTemp opens a file for a download. An operator may delete the cache at any
+// time, the folder of such files with it.
+func (p *Mirror) createTemp() (*os.File, error) {
+	f, err := os.CreateTemp(p.tmp, fillFiles)
+	if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(p.tmp, 0o700) == nil {
+		f, err = os.CreateTemp(p.tmp, fillFiles)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making temporary file: %w", err)
+	}
+	return f, nil
 }
 
 // Settings is the configuration with its defaults, without credentials.
