@@ -80,6 +80,8 @@ func (r *Ring) recognise(token string, ip netip.Addr, now int64) (*Grant, *Denie
 		return g, errIssuer
 	case !g.Key.allows(ip):
 		return g, forbidden("this key may not be used from " + ip.String() + ": its address list does not hold it")
+	case !g.issuerAllows(ip):
+		return g, forbidden("this key may not be used from " + ip.String() + ": the address list of the key that issued it does not hold it")
 	}
 	r.touch(g.cell, now)
 	return g, nil

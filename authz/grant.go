@@ -27,7 +27,7 @@ func (k *Key) Masked() string { return MaskedToken(k.Type, k.KID) }
 // expired reports whether an instant has come. Both are Unix milliseconds.
 func expired(at, now int64) bool { return at != 0 && at <= now }
 
-// allows reports whether the key may be used from ip.
+// allows reports whether the key's list holds ip.
 func (k *Key) allows(ip netip.Addr) bool {
 	if len(k.CIDRs) == 0 {
 		return true
@@ -88,6 +88,16 @@ func (g *Grant) issuerAlive(now int64) bool {
 	}
 	issuer := g.issuer.grant.Load()
 	return issuer != nil && issuer.Key.Enabled && !expired(issuer.Key.ExpiresAt, now)
+}
+
+// issuerAllows reports whether the key's issuer, if it has one, may be used from ip. Its
+// list may have been narrowed since it issued the key.
+func (g *Grant) issuerAllows(ip netip.Addr) bool {
+	if g.issuer == nil {
+		return true
+	}
+	issuer := g.issuer.grant.Load()
+	return issuer != nil && issuer.Key.allows(ip)
 }
 
 // CanGrant is the subset rule: it refuses, as *[Denied], to let g make or change a

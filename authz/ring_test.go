@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -122,9 +123,10 @@ func TestIssuedKeysLiveAndReachAsTheirIssuer(t *testing.T) {
 		f    func(*Key)
 		want int
 	}{
-		"disabled": {func(k *Key) { k.Enabled = false }, 401},
-		"expired":  {func(k *Key) { k.ExpiresAt = noon }, 401},
-		"demoted":  {func(k *Key) { k.PolicyID = "reader" }, 403},
+		"disabled":                  {func(k *Key) { k.Enabled = false }, 401},
+		"expired":                   {func(k *Key) { k.ExpiresAt = noon }, 401},
+		"demoted":                   {func(k *Key) { k.PolicyID = "reader" }, 403},
+		"used from elsewhere alone": {func(k *Key) { k.CIDRs = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} }, 403},
 	} {
 		k := issuer
 		change.f(&k)

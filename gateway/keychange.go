@@ -81,6 +81,11 @@ func (g *Gateway) changeKey(ctx context.Context, c *Caller, id, action string, c
 				return err
 			}
 		}
+		if next.Name != old.Name {
+			if err := dropExpired(tx, next.Name, g.conf().Now().UnixMilli()); err != nil {
+				return err
+			}
+		}
 		if err := tx.UpdateKey(&next); err != nil {
 			if errors.Is(err, catalog.ErrExists) {
 				return Errorf(http.StatusConflict, "a key named %q exists already", next.Name)

@@ -155,6 +155,52 @@ func TestPublicKeyIsToldAgainAndNeverStored(t *testing.T) {
 	}
 }
 
+// A public key is told again while it is what would be made now: a list of addresses
+// that its issuer has no longer had makes another one.
+func TestPublicKeysFollowTheAddressesOfTheirIssuer(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	channel(t, g, "main")
+	visible := "open"
+	must(t, second(g.SetChannel(ctx, local, "main", ChannelSettings{Visibility: &visible})))
+	app := key(t, g, KeyRequest{Name: "app", Policy: "application"})
+	first, err := g.PublicKey(ctx, app, PublicKeyRequest{})
+	must(t, err)
+	here := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	must(t, second(g.UpdateKey(ctx, local, "app", KeyChange{CIDRs: &here})))
+	elsewhere := caller(first.Value)
+	elsewhere.IP = netip.MustParseAddr("198.51.100.1")
+	if _, err := g.Channel(elsewhere, "main"); status(err) != http.StatusForbidden {
+		t.Errorf("from where its issuer may not be used any more: %v", err)
+	}
+	next, err := g.PublicKey(ctx, app, PublicKeyRequest{})
+	must(t, err)
+	if next.Value == first.Value || len(next.Key.CIDRs) != 1 {
+		t.Errorf("asked again: the key with the addresses %v", next.Key.CIDRs)
+	}
+	again, err := g.PublicKey(ctx, app, PublicKeyRequest{})
+	if err != nil || again.Value != next.Value {
+		t.Errorf("and again: %v, %v", again, err)
+	}
+}
+
+func TestTheNameOfAnExpiredKeyIsFree(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	g := open(t, Config{Now: c.now})
+	key(t, g, KeyRequest{Name: "short", Policy: "reader", Expires: c.now().Add(time.Second)})
+	key(t, g, KeyRequest{Name: "other", Policy: "reader"})
+	name := "short"
+	if _, err := g.UpdateKey(ctx, local, "other", KeyChange{Name: &name}); status(err) != http.StatusConflict {
+		t.Errorf("before it expires: %v", err)
+	}
+	c.advance(time.Second)
+	if k, err := g.UpdateKey(ctx, local, "other", KeyChange{Name: &name}); err != nil || k.Name != name {
+		t.Errorf("once it is expired: %v", err)
+	}
+	keyNamed(t, g, name)
+}
+
 func TestWrongKeysAreThrottledByAddressAlone(t *testing.T) {
 	t.Parallel()
 	c := newClock()

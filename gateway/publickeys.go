@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/fairwayhq/fairway/authz"
@@ -29,8 +30,8 @@ const MaxPublicKeys = 1000
 // handed out again.
 const minPublicKeyLeft = 60 * time.Second
 
-// PublicKey returns a still valid public key of the same issuer, project, name
-// and scope, or mints one. Its value is derived from the gateway's root key and a
+// PublicKey returns a still valid public key of the same issuer, project, name,
+// scope and address list, or mints one. Its value is derived from the gateway's root key and a
 // nonce, so it can be told again without being stored.
 func (g *Gateway) PublicKey(ctx context.Context, c *Caller, r PublicKeyRequest) (*MintedKey, error) {
 	if err := g.authorizeOwn(c, authz.KeyRequestPublic); err != nil {
@@ -98,7 +99,7 @@ func (g *Gateway) findPublic(ctx context.Context, issuer *authz.Key, project, na
 		}
 		if k.Type != authz.PublicKey.String() || k.ProjectID != project || k.Name != name ||
 			!k.Enabled || k.ExpiresAt-now.UnixMilli() < minPublicKeyLeft.Milliseconds() || string(k.Scope) != string(scope) ||
-			len(k.Secrets) == 0 {
+			!slices.Equal(k.CIDRs, prefixStrings(issuer.CIDRs)) || len(k.Secrets) == 0 {
 			continue
 		}
 		token, secret := authz.DeriveToken(g.root, k.ID, k.Secrets[0].Nonce)
