@@ -15,10 +15,14 @@ import (
 // projectName is what a project may be called.
 var projectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$`)
 
-// Projects lists the projects that the caller sees, by name: all, or its own.
+// Projects lists the projects that the caller sees, by name: all, or its own. Keys with
+// a scope see none: projects belong to the account.
 func (g *Gateway) Projects(c *Caller) ([]*catalog.Project, error) {
 	if err := g.authorizeOwn(c, authz.ChannelRead); err != nil {
 		return nil, err
+	}
+	if k := c.Key(); k != nil && !k.Scope.All() {
+		return nil, Errorf(http.StatusForbidden, "this key is limited to a scope: projects belong to the account")
 	}
 	var out []*catalog.Project
 	for _, p := range *g.dir.projects.Load() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
@@ -265,12 +266,21 @@ func (g *Gateway) authorizePy(c *Caller, perm authz.Perm, name string) (*PyProje
 	return p, nil
 }
 
-// Reserved lists the patterns of names that never go upstream.
+// Reserved lists the patterns of names that never go upstream, as far as the caller's
+// scope covers them: each is likely a name that its owner keeps to themselves.
 func (g *Gateway) Reserved(ctx context.Context, c *Caller) ([]string, error) {
-	if err := g.authorizeOwn(c, authz.ChannelRead); err != nil {
+	if err := g.Identify(c); err != nil {
 		return nil, err
 	}
-	return g.cat.Reserved(ctx)
+	res := authz.Resource{Engine: authz.EnginePyPI, Project: c.projectID()}
+	if err := g.Authorize(c, authz.ChannelRead, &res); err != nil {
+		return nil, err
+	}
+	all, err := g.cat.Reserved(ctx)
+	return slices.DeleteFunc(all, func(pattern string) bool {
+		res.Package = pattern
+		return !g.may(c, authz.ChannelRead, &res)
+	}), err
 }
 
 // Reserve keeps a name, or with a trailing '*' all that begin so, from ever going

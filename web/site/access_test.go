@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +94,44 @@ func TestKeysThatMayBeUsedFromSomeAddresses(t *testing.T) {
 		t.Error("a changed list does not hold from the next request on")
 	}
 	w.want(400, "POST", "/api/v1/apikeys", w.admin, `{"name":"x","role":"reader","cidrs":["10.0.0.0/33"]}`)
+}
+
+// What the account lists may be the names of what others keep to themselves.
+func TestScopedKeysSeeNamesOfTheirScopeAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	w.want(201, "POST", "/api/v1/projects", w.admin, `{"name":"moon"}`)
+	for _, name := range []string{"moon-rocket", "acme-*", "acme-tool"} {
+		w.want(200, "PUT", "/api/v1/reserved/"+name, w.admin, "")
+	}
+	for scope, want := range map[string]string{
+		`{"packages":["ACME_*"]}`:                  "200 [acme-* acme-tool]",
+		`{"packages":["acme.tool"]}`:               "200 [acme-tool]",
+		`{"packages":[]}`:                          "200 []",
+		`{"engines":["pypi"]}`:                     "200 [acme-* acme-tool moon-rocket]",
+		`{"engines":["pypi"],"channels":["team"]}`: "200 [acme-* acme-tool moon-rocket]",
+		`{"engines":["conda"]}`:                    "403",
+		`{"channels":["team"]}`:                    "403",
+		`{"channels":[]}`:                          "403",
+	} {
+		made := w.want(201, "POST", "/api/v1/apikeys", w.admin, `{"name":`+strconv.Quote(scope)+`,"role":"reader","scope":`+scope+`}`)
+		key := made["value"].(string)
+		res, raw := w.do("GET", "/api/v1/reserved", key, "")
+		got := strconv.Itoa(res.StatusCode)
+		if res.StatusCode == 200 {
+			var names []string
+			if err := json.Unmarshal([]byte(raw), &names); err != nil {
+				t.Fatal(err)
+			}
+			got += " " + fmt.Sprint(names)
+		}
+		if got != want {
+			t.Errorf("reserved names, by a key of %s: %s, want %s", scope, got, want)
+		}
+		if res, raw := w.do("GET", "/api/v1/projects", key, ""); res.StatusCode != 403 || strings.Contains(raw, "moon") {
+			t.Errorf("projects, by a key of %s: %d %s", scope, res.StatusCode, raw)
+		}
+	}
 }
 
 func TestWhatIsReadCanBeSentBackAndNothingElseChanges(t *testing.T) {

@@ -10,6 +10,8 @@ func pypi(method, pattern, path, need string, allowed int) row {
 	return row{method: method, pattern: pattern, path: path, kind: object, need: need, engine: "pypi", named: true, allowed: allowed}
 }
 
+func unnamed(r row) row { r.named = false; return r }
+
 func about(k kind, method, pattern, path, need string, allowed int) row {
 	return row{method: method, pattern: pattern, path: path, kind: k, need: need, allowed: allowed}
 }
@@ -71,7 +73,7 @@ func matrixRows() []row {
 		pypi("POST", "/api/v1/python/{name}/unyank", "/api/v1/python/ours/unyank", "package:yank", 404).with(`{"version":"7"}`),
 		pypi("GET", "/api/v1/python/{name}/why", "/api/v1/python/ours/why", "package:read", 200),
 		about(shared, "POST", "/api/v1/python/{name}/purge", "/api/v1/python/ours/purge", "cache:purge", 404),
-		about(object, "GET", "/api/v1/reserved", "/api/v1/reserved", "channel:read", 200),
+		unnamed(pypi("GET", "/api/v1/reserved", "/api/v1/reserved", "channel:read", 200)),
 		about(shared, "PUT", "/api/v1/reserved/{pattern}", "/api/v1/reserved/-bad-", "project:update", 400),
 		about(shared, "DELETE", "/api/v1/reserved/{pattern}", "/api/v1/reserved/nothing", "project:update", 404),
 
@@ -89,7 +91,7 @@ func matrixRows() []row {
 		about(whole, "GET", "/api/v1/permissions", "/api/v1/permissions", "policy:read", 200),
 		about(whole, "GET", "/api/v1/api_keys/permissions", "/api/v1/api_keys/permissions", "policy:read", 200),
 
-		about(object, "GET", "/api/v1/projects", "/api/v1/projects", "channel:read", 200),
+		about(ours, "GET", "/api/v1/projects", "/api/v1/projects", "channel:read", 200),
 		about(shared, "POST", "/api/v1/projects", "/api/v1/projects", "project:update", 422).with(`{"name":"BAD NAME"}`),
 		about(shared, "PATCH", "/api/v1/projects/{project}", "/api/v1/projects/nothing", "project:update", 404).with(`{"name":"x"}`),
 		about(shared, "DELETE", "/api/v1/projects/{project}", "/api/v1/projects/nothing", "project:update", 404),

@@ -32,6 +32,7 @@ const (
 	object             // a channel, a name, or something in one
 	anew               // something that is not there, and would be the caller's project's
 	keys               // keys of the caller's part of the account
+	ours               // what the account has, a project's key sees its own of it, and a scoped one nothing
 	whole              // the account: scoped keys have no part in it
 	shared             // likewise, and keys that are bound to a project may not touch it
 )
@@ -96,7 +97,7 @@ func expect(s *state, r *row) int {
 	case !slices.Contains(s.holds, r.need):
 		return 403
 	}
-	if r.kind == object || r.kind == anew {
+	if r.kind == object || r.kind == anew || r.kind == ours {
 		if s.public && r.visibility != "open" {
 			return 403
 		}
@@ -115,7 +116,7 @@ func expect(s *state, r *row) int {
 	}
 	if s.scoped {
 		switch {
-		case r.kind == whole || r.kind == shared:
+		case r.kind == whole || r.kind == shared || r.kind == ours:
 			return 403
 		case r.kind == keys:
 		case r.engine == "pypi": // in no channel
