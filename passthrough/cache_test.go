@@ -190,7 +190,7 @@ func TestDamagedPages(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
 	f, at := e.store("lib", 10<<10)
-	if _, err := e.Metadata(ctx, "up", at); err != nil {
+	if _, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Close(); err != nil {
@@ -208,7 +208,7 @@ func TestDamagedPages(t *testing.T) {
 	e.start()
 	want(t, body(t, e.page("lib"), 0), has("lib-1.0"))
 	e.mustFetch(at, f.Content)
-	if m, err := e.Metadata(ctx, "up", at); err != nil || string(m.Bytes) != string(upstreamtest.Metadata("lib", "1.0")) {
+	if m, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); err != nil || string(m.Bytes) != string(upstreamtest.Metadata("lib", "1.0")) {
 		t.Errorf("metadata: %v", err)
 	}
 }

@@ -32,7 +32,10 @@ func (e *env) operations(name string) map[string]func() error {
 			_, err := e.File(ctx, FileRequest{Upstream: "up", Path: name + "-1.0.zip", Range: "bytes=0-1"})
 			return err
 		},
-		"metadata": func() error { _, err := e.Metadata(ctx, "up", "a/"+name+"-1.0-py3-none-any.whl"); return err },
+		"metadata": func() error {
+			_, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: "a/" + name + "-1.0-py3-none-any.whl"})
+			return err
+		},
 		"provenance": func() error {
 			_, err := e.Provenance(ctx, name, name+"-1.0.tar.gz")
 			return err
@@ -131,6 +134,48 @@ func TestRefusalsOfOwnedNames(t *testing.T) {
 	}
 }
 
+// The name of an old file does not say where its project's ends. The file is served
+// to whoever may use the project that it turns out to be of, stored or not, and to
+// nobody else.
+func TestFilesWithSeveralReadings(t *testing.T) {
+	t.Parallel()
+	for _, filename := range []string{"lib-1.0-1.tar.gz", "lib-1.0-2.egg", "lib-2004b.tar.bz2", "lib-2-1.zip"} {
+		e := setup(t, func(c *Config) { c.Allow = []string{"lib", "other"} })
+		f := upstreamtest.File{Filename: filename, Content: []byte("old"), UploadTime: upstreamtest.Day(e.clock.now(), 30)}
+		e.up.Add("lib", f)
+		at := strings.TrimPrefix(e.up.Path("lib", filename), "/")
+		denied := errors.New("the scope of this key does not cover it")
+		ask := func(project string) error {
+			got, err := e.File(ctx, FileRequest{Upstream: "up", Path: at, May: func(name string) error {
+				if name == project {
+					return nil
+				}
+				return denied
+			}})
+			if err != nil {
+				return err
+			}
+			b, err := readAll(got)
+			if string(b) != "old" {
+				t.Errorf("%s: got %q", filename, b)
+			}
+			return err
+		}
+		for _, state := range []string{"not stored", "stored"} {
+			if err := ask("other"); !errors.Is(err, denied) {
+				t.Errorf("%s %s, for who may not use its project: %v", filename, state, err)
+			}
+			if err := ask("lib"); err != nil {
+				t.Errorf("%s %s: %v", filename, state, err)
+			}
+			e.settled()
+		}
+		if n := e.up.Count("/simple/"); n != e.up.Count("/simple/lib/") {
+			t.Errorf("%s: another project was asked for: %s", filename, e.up.Summary())
+		}
+	}
+}
+
 // What was cached before a name became owned is not served any more.
 func TestOwnershipBeatsTheCache(t *testing.T) {
 	t.Parallel()
@@ -142,7 +187,7 @@ func TestOwnershipBeatsTheCache(t *testing.T) {
 	for op, do := range map[string]func() error{
 		"page":     func() error { _, err := e.Page(ctx, "lib", Proxy); return err },
 		"file":     func() error { _, err := e.fetch(at); return err },
-		"metadata": func() error { _, err := e.Metadata(ctx, "up", at); return err },
+		"metadata": func() error { _, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); return err },
 	} {
 		wantKind(t, op, do(), Owned)
 	}
@@ -211,7 +256,7 @@ func TestCooldown(t *testing.T) {
 	if r := refusalOf(err); !r.Until.Equal(young.UploadTime.Add(days(7))) {
 		t.Errorf("until %v", r.Until)
 	}
-	_, err = e.Metadata(ctx, "up", youngAt)
+	_, err = e.Metadata(ctx, FileRequest{Upstream: "up", Path: youngAt})
 	wantKind(t, "young metadata", err, Withheld)
 	if e.up.Count("/packages/") != before {
 		t.Error("the young file was asked for")

@@ -14,11 +14,21 @@ import (
 type FileRequest struct {
 	Upstream string // first segment below "files/"
 	Path     string // the rest, decoded, without ".metadata"
+	// May says whether the caller may use a project, by its normalised name; nil permits
+	// all. Which project a file is of, its name does not always say.
+	May func(project string) error
 	// Range and IfRange are those headers. They matter for a file that is not stored;
 	// of one that is, the caller serves ranges itself. Anything but one range of bytes is
 	// passed over, as RFC 9110 §14.2 permits.
 	Range, IfRange string
 	Head           bool // only sizes are wanted: nothing is fetched that is not needed for them
+}
+
+func (q *FileRequest) may(project string) error {
+	if q.May == nil {
+		return nil
+	}
+	return q.May(project)
 }
 
 // File is a file, or a part of one, ready to be sent. Exactly one of Stored and
@@ -53,9 +63,9 @@ func (f *File) Close() error {
 
 // File gives a file of an upstream. Its name decides, as for pages; then it must be
 // stored and verified, or on its project's page and not withheld. Errors are a
-// [*Refusal].
+// [*Refusal], or what May said.
 func (p *Mirror) File(ctx context.Context, q FileRequest) (*File, error) {
-	t, err := p.locate(q.Upstream, q.Path)
+	t, err := p.locate(q)
 	if err != nil {
 		return nil, err
 	}

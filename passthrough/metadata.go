@@ -28,9 +28,10 @@ type Metadata struct {
 
 // Metadata gives the metadata of a file, decided on as the file itself: what the
 // upstream has beside it, verified against the digest its page states, or else
-// METADATA as it is in the wheel, read by ranges once. Errors are a [*Refusal].
-func (p *Mirror) Metadata(ctx context.Context, upstreamName, address string) (*Metadata, error) {
-	t, err := p.locate(upstreamName, address)
+// METADATA as it is in the wheel, read by ranges once. Of q only Upstream, Path and
+// May matter. Errors are a [*Refusal], or what May said.
+func (p *Mirror) Metadata(ctx context.Context, q FileRequest) (*Metadata, error) {
+	t, err := p.locate(q)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 
 func (e *env) metadata(address string, want []byte) {
 	e.t.Helper()
-	m, err := e.Metadata(ctx, "up", address)
+	m, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: address})
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestSynthesisedMetadata(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			if m, err := e.Metadata(ctx, "up", at); err != nil || !bytes.Equal(m.Bytes, upstreamtest.Metadata("lib", "1.0")) {
+			if m, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); err != nil || !bytes.Equal(m.Bytes, upstreamtest.Metadata("lib", "1.0")) {
 				t.Errorf("metadata: %v", err)
 			}
 		})
@@ -84,7 +84,7 @@ func TestWrongMetadata(t *testing.T) {
 		e := setup(t)
 		_, at := e.wheel("lib", "1.0", func(f *upstreamtest.File) { f.Metadata = text })
 		e.up.On("/"+at+".metadata", fault)
-		m, err := e.Metadata(ctx, "up", at)
+		m, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at})
 		if err != nil || !bytes.Equal(m.Bytes, text) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -92,10 +92,10 @@ func TestWrongMetadata(t *testing.T) {
 	e := setup(t)
 	_, at := e.wheel("lib", "1.0", func(f *upstreamtest.File) { f.Metadata = []byte("of another wheel") })
 	e.up.On("/"+at+".metadata", upstreamtest.Corrupt())
-	_, err := e.Metadata(ctx, "up", at)
+	_, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at})
 	wantKind(t, "digest that nothing has", err, BadGateway)
 	e.up.On("/"+at+".metadata", upstreamtest.Status(503))
-	_, err = e.Metadata(ctx, "up", at)
+	_, err = e.Metadata(ctx, FileRequest{Upstream: "up", Path: at})
 	wantKind(t, "upstream down", err, Unavailable)
 }
 
@@ -107,9 +107,9 @@ func TestMetadataThatIsNotThere(t *testing.T) {
 	sdist := upstreamtest.File{Filename: "lib-1.0.tar.gz", Content: upstreamtest.Sdist("lib", "1.0")}
 	e.up.Add("lib", sdist)
 	want(t, body(t, e.page("lib"), 0), has(`"core-metadata":true`))
-	_, err := e.Metadata(ctx, "up", strings.TrimPrefix(e.up.Path("lib", sdist.Filename), "/"))
+	_, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: strings.TrimPrefix(e.up.Path("lib", sdist.Filename), "/")})
 	wantKind(t, "sdist", err, NotFound)
-	_, err = e.Metadata(ctx, "up", at)
+	_, err = e.Metadata(ctx, FileRequest{Upstream: "up", Path: at})
 	wantKind(t, "broken wheel", err, NotFound)
 	want(t, body(t, e.page("lib"), 0), hasNot(`"core-metadata"`))
 	e.restart()

@@ -282,7 +282,7 @@ func TestDisappearedProject(t *testing.T) {
 	e.mustFetch(at, f.Content)
 	_, err = e.fetch(other)
 	wantKind(t, "file that was not cached", err, NotFound)
-	if m, err := e.Metadata(ctx, "up", at); err != nil || !bytes.Contains(m.Bytes, []byte("Name: lib")) {
+	if m, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); err != nil || !bytes.Contains(m.Bytes, []byte("Name: lib")) {
 		t.Errorf("metadata of the cached file: %v", err)
 	}
 }
@@ -402,12 +402,12 @@ func TestOffline(t *testing.T) {
 	e.clock.add(days(100))
 	want(t, body(t, e.page("lib"), 0), has("lib-1.0", `"versions":["1.0"]`), hasNot("lib-2.0"))
 	e.mustFetch(at, f.Content)
-	if _, err := e.Metadata(ctx, "up", at); err != nil {
+	if _, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); err != nil {
 		t.Errorf("metadata: %v", err)
 	}
 	for what, do := range map[string]func() error{
 		"file":     func() error { _, err := e.fetch(missing); return err },
-		"metadata": func() error { _, err := e.Metadata(ctx, "up", missing); return err },
+		"metadata": func() error { _, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: missing}); return err },
 		"page":     func() error { _, err := e.Page(ctx, "other", Proxy); return err },
 	} {
 		wantKind(t, what, do(), Unavailable)

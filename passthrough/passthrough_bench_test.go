@@ -114,13 +114,13 @@ func BenchmarkFileCold(b *testing.B) {
 func BenchmarkMetadataHot(b *testing.B) {
 	e := setup(b)
 	_, at := e.wheel("lib", "1.0")
-	if _, err := e.Metadata(ctx, "up", at); err != nil {
+	if _, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); err != nil {
 		b.Fatal(err)
 	}
 	e.memory.cache.Wait()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := e.Metadata(ctx, "up", at); err != nil {
+		if _, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -141,7 +141,7 @@ func (p *Mirror) prefetch(ctx context.Context, t *target) (int64, error) {
 		}
 	}
 	if t.listed != nil && (t.listed.CoreMetadata.Available || strings.HasSuffix(t.filename, ".whl")) {
-		if _, err := p.Metadata(ctx, t.up.name, t.address); err != nil && refusalOf(err).Kind != NotFound {
+		if _, err := p.Metadata(ctx, FileRequest{Upstream: t.up.name, Path: t.address}); err != nil && refusalOf(err).Kind != NotFound {
 			return f.Size, err
 		}
 	}

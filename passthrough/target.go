@@ -18,7 +18,7 @@ type target struct {
 	filename, name string
 	listed         *listed
 	stored         *stored  // what the cache had when it was located; nil for nothing
-	names          []string // projects the file may be of, decided on
+	names          []string // projects the file may be of, decided on and the caller's to use
 }
 
 func (t *target) key() string { return t.up.cacheKey(t.address) }
@@ -65,34 +65,66 @@ func candidates(filename string) []string {
 	return out
 }
 
+// readings are the projects that a file is looked for in. Where its name can be read
+// in several ways, they are those that the caller may use and the rules permit.
+func (p *Mirror) readings(q *FileRequest, filename string) (names []string, err error) {
+	all := candidates(filename)
+	refused := error(refuse(NotFound, nil, "%q is not the name of a Python distribution file", clip(filename)))
+	for _, name := range all {
+		if err := q.may(name); err != nil {
+			refused = err
+		} else {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, refused // and who may use none of them learns nothing of them
+	}
+	for _, name := range all {
+		// No reading may carry a name of the house outside, whoever asks.
+		_, err := p.Decide(name)
+		if err != nil && refusalOf(err).Kind != Blocked {
+			return nil, err
+		}
+		if err != nil {
+			refused = err
+			names = slices.DeleteFunc(names, func(n string) bool { return n == name })
+		}
+	}
+	if len(names) == 0 {
+		return nil, refused
+	}
+	return names, nil
+}
+
 // locate decides on a file by its name, before anything is asked of anybody. A
 // stored file needs no page, but the same decision.
-func (p *Mirror) locate(upstreamName, address string) (*target, error) {
-	t := &target{address: address, filename: path.Base(address), at: -1}
+func (p *Mirror) locate(q FileRequest) (*target, error) {
+	t := &target{address: q.Path, filename: path.Base(q.Path), at: -1}
 	for i, u := range p.ups {
-		if u.name == upstreamName {
+		if u.name == q.Upstream {
 			t.up, t.at = u, i
 		}
 	}
-	names := candidates(t.filename)
-	if path.Clean(address) != address || strings.HasPrefix(address, "/") || len(names) == 0 {
+	if path.Clean(q.Path) != q.Path || strings.HasPrefix(q.Path, "/") {
 		return nil, refuse(NotFound, nil, "%q is not the name of a Python distribution file", clip(t.filename))
 	}
-	// Where a name can be read in several ways, every reading must pass: none of them
-	// may carry a name of the house outside.
-	for _, name := range names {
-		name, err := p.Decide(name)
-		if err != nil {
-			return nil, err
-		}
-		t.names = append(t.names, name)
+	var err error
+	if t.names, err = p.readings(&q, t.filename); err != nil {
+		return nil, err
 	}
 	if t.up == nil {
-		return nil, refuse(NotFound, nil, "there is no upstream %q", clip(upstreamName))
+		return nil, refuse(NotFound, nil, "there is no upstream %q", clip(q.Upstream))
 	}
 	s := p.files.peek(t.key())
 	if s == nil {
 		return t, nil
+	}
+	if _, err := p.Decide(s.Project); err != nil {
+		return nil, err
+	}
+	if err := q.may(s.Project); err != nil {
+		return nil, err
 	}
 	t.name, t.stored = s.Project, s
 	for _, u := range p.ups[:t.at] {

@@ -145,6 +145,33 @@ func TestPythonAllowAndDeny(t *testing.T) {
 	}
 }
 
+// A key that is limited to some packages gets the files of these and of no others,
+// also where the name of a file does not say whose it is.
+func TestPythonScopedKeys(t *testing.T) {
+	t.Parallel()
+	up := upstreamtest.New(t)
+	const egg, old = "-1.0-py2.7.egg", "-1.0-1.tar.gz"
+	for _, name := range []string{"demo", "other"} {
+		for _, end := range []string{egg, old} {
+			up.Add(name, upstreamtest.File{Filename: name + end, Content: []byte("of " + name), UploadTime: time.Now().Add(-time.Hour)})
+		}
+	}
+	g := behind(t, up, "")
+	key := g.Key("executor", "--package", "demo")
+	for _, end := range []string{egg, old} {
+		demo, other := fileURL(up, "demo", "demo"+end), fileURL(up, "other", "other"+end)
+		for range 2 { // on its way, and out of the cache
+			r := g.Expect(t, 200, harness.Request{Path: demo, Key: key})
+			if string(r.Body) != "of demo" {
+				t.Errorf("%s has %q", demo, r.Body)
+			}
+			g.Expect(t, 403, harness.Request{Path: other, Key: key})
+			g.Expect(t, 403, harness.Request{Path: other + ".metadata", Key: key})
+			g.Expect(t, 200, harness.Request{Path: other, Key: g.Key("executor")})
+		}
+	}
+}
+
 // The redirecting modes send clients to the upstream's own URLs, without a
 // credential, and only those who may go there.
 func TestPythonRedirectAndIndexModes(t *testing.T) {

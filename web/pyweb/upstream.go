@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"path"
 	"strconv"
 	"strings"
 
@@ -66,24 +65,25 @@ func (s *Surface) upstreamFile(w http.ResponseWriter, r *http.Request, p web.Par
 	if !ok {
 		return
 	}
-	address, wantsMetadata := strings.CutSuffix(p["path"], metadataSuffix)
-	name := ""
-	if parsed, err := python.ParseFilename(path.Base(address), ""); err == nil {
-		name = parsed.Name
-	}
-	m, err := s.env.Gateway.Passthrough(c, name)
+	m, err := s.env.Gateway.Passthrough(c, "")
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	if wantsMetadata {
-		s.upstreamMetadata(w, r, m, p["upstream"], address)
-		return
-	}
-	f, err := m.File(r.Context(), passthrough.FileRequest{
+	address, wantsMetadata := strings.CutSuffix(p["path"], metadataSuffix)
+	q := passthrough.FileRequest{
 		Upstream: p["upstream"], Path: address, Head: r.Method == http.MethodHead,
 		Range: r.Header.Get("Range"), IfRange: r.Header.Get("If-Range"),
-	})
+		May: func(project string) error {
+			_, err := s.env.Gateway.Passthrough(c, project)
+			return err
+		},
+	}
+	if wantsMetadata {
+		s.upstreamMetadata(w, r, m, q)
+		return
+	}
+	f, err := m.File(r.Context(), q)
 	if err != nil {
 		var refused *passthrough.Refusal
 		if errors.As(err, &refused) && refused.Kind == passthrough.BadRange {
@@ -155,8 +155,8 @@ func copyFlushing(w http.ResponseWriter, from io.Reader) error {
 	}
 }
 
-func (s *Surface) upstreamMetadata(w http.ResponseWriter, r *http.Request, m *passthrough.Mirror, upstream, address string) {
-	meta, err := m.Metadata(r.Context(), upstream, address)
+func (s *Surface) upstreamMetadata(w http.ResponseWriter, r *http.Request, m *passthrough.Mirror, q passthrough.FileRequest) {
+	meta, err := m.Metadata(r.Context(), q)
 	if err != nil {
 		s.fail(w, r, err)
 		return
