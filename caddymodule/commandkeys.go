@@ -56,6 +56,7 @@ func changeKey(verb, done string) func(context.Context, output, []string) error 
 func keyCreateCommand() *cobra.Command {
 	var in keyInput
 	var role, expires string
+	var given func(flag string) bool
 	cmd := command("create --name NAME --role ROLE", "Makes a key and prints it, alone, on stdout", cobra.NoArgs, func(ctx context.Context, o output, _ []string) error {
 		switch {
 		case in.Name == "":
@@ -66,6 +67,12 @@ func keyCreateCommand() *cobra.Command {
 			return errors.New("--role and --policy are both there: one of them is expected")
 		case role != "":
 			in.Policy = role
+		}
+		// A script's variable that is not set must not make a key that is good for more.
+		for flag, value := range map[string]string{"expires": expires, "project": in.Project} {
+			if value == "" && given(flag) {
+				return fmt.Errorf("--%s is empty: a value, or no --%s, is expected", flag, flag)
+			}
 		}
 		if expires != "" {
 			at, err := expiry(expires, time.Now())
@@ -81,6 +88,7 @@ func keyCreateCommand() *cobra.Command {
 		return o.show(k, fmt.Sprintf("Key %s is made. It is shown this once.", plain(k.Name)), func(w io.Writer) { fmt.Fprintln(w, k.Value) })
 	})
 	f := cmd.Flags()
+	given = f.Changed
 	f.StringVar(&in.Name, "name", "", "`NAME` of the key, unique among keys")
 	f.StringVar(&role, "role", "", "Built-in policy, its `ROLE`: reader, executor, application, developer or admin")
 	f.StringVar(&in.Policy, "policy", "", "`NAME` of another policy, instead of a role")

@@ -48,6 +48,7 @@ func TestReadJSON(t *testing.T) {
 		{``, "", 200},
 		{`{"name":"a"} {}`, "more than one JSON value", 400},
 		{`{"nome":"a"}`, "unknown field", 400},
+		{` null `, "the body is a JSON null: an object is expected", 400},
 		{`["name"]`, "the body is a JSON array: an object is expected", 400},
 		{`{"name":7}`, `"name" is a JSON number: a string is expected`, 400},
 		{`{"name":"a"}}`, "more than one JSON value", 400},

@@ -44,6 +44,9 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	case !utf8.Valid(raw):
 		return gateway.Errorf(http.StatusBadRequest, "the body has bytes that are no UTF-8: JSON in UTF-8 is expected")
 	}
+	if string(bytes.TrimSpace(raw)) == "null" { // which would decode as no field at all
+		return gateway.Errorf(http.StatusBadRequest, "the body is a JSON null: an object is expected")
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	err = dec.Decode(v)

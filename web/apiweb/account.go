@@ -131,9 +131,11 @@ func (s *Surface) audit(w http.ResponseWriter, r *http.Request, _ web.Params) {
 
 func auditFilter(r *http.Request) (f catalog.AuditFilter, err error) {
 	q := r.URL.Query()
+	// What is there and empty is refused: the variable of a script that was not set must
+	// not widen what it asks for.
 	f = catalog.AuditFilter{Actor: q.Get("actor"), Action: q.Get("action"), Kind: q.Get("kind"), Target: q.Get("target"), Limit: 100}
 	for name, to := range map[string]*int64{"since": &f.Since, "until": &f.Until} {
-		if text := q.Get(name); text != "" {
+		if text := q.Get(name); q.Has(name) {
 			t, err := time.Parse(time.RFC3339, text)
 			if err != nil {
 				return f, gateway.Errorf(http.StatusBadRequest, "%s is %.60q: a time as 2030-01-31T12:00:00Z is expected (RFC 3339)", name, text)
@@ -143,7 +145,7 @@ func auditFilter(r *http.Request) (f catalog.AuditFilter, err error) {
 	}
 	limit := int64(f.Limit)
 	for name, to := range map[string]*int64{"before": &f.Before, "limit": &limit} {
-		if text := q.Get(name); text != "" {
+		if text := q.Get(name); q.Has(name) {
 			if *to, err = strconv.ParseInt(text, 10, 64); err != nil || *to < 1 {
 				return f, gateway.Errorf(http.StatusBadRequest, "%s is %.40q: a number, 1 or more, is expected", name, text)
 			}

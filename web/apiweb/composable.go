@@ -55,8 +55,9 @@ func (s *Surface) apiKey(k *catalog.Key) apiKey {
 
 func (s *Surface) listKeys(w http.ResponseWriter, r *http.Request, _ web.Params) {
 	s.serve(w, r, composable, func(c *gateway.Caller) (int, any, error) {
-		level := r.URL.Query().Get("level")
-		if level != "" && level != "account" && level != "project" {
+		q := r.URL.Query()
+		level := q.Get("level")
+		if q.Has("level") && level != "account" && level != "project" {
 			return 0, nil, gateway.Errorf(http.StatusBadRequest, "level is %.40q: account or project is expected", level)
 		}
 		keys, err := s.env.Gateway.Keys(r.Context(), c)
@@ -136,7 +137,7 @@ func (in *keyInput) request() (q gateway.KeyRequest, err error) {
 			return q, gateway.Errorf(http.StatusBadRequest, "type is %.40q: sk or pk is expected", *in.Type)
 		}
 	}
-	if in.ExpiresAt != nil && *in.ExpiresAt != "" {
+	if in.ExpiresAt != nil {
 		if q.Expires, err = time.Parse(time.RFC3339, *in.ExpiresAt); err != nil {
 			return q, gateway.Errorf(http.StatusBadRequest, "expires_at is %.60q: a time as 2030-01-31T12:00:00Z is expected (RFC 3339)", *in.ExpiresAt)
 		}
@@ -317,7 +318,7 @@ func (s *Surface) publicKey(w http.ResponseWriter, r *http.Request, _ web.Params
 	s.serve(w, r, composable, func(c *gateway.Caller) (int, any, error) {
 		q := r.URL.Query()
 		req := gateway.PublicKeyRequest{Name: q.Get("name"), Project: q.Get("projectId")}
-		if text := q.Get("ttl"); text != "" {
+		if text := q.Get("ttl"); q.Has("ttl") {
 			seconds, err := strconv.ParseInt(text, 10, 32)
 			if err != nil || seconds < 1 {
 				return 0, nil, gateway.Errorf(http.StatusBadRequest, "ttl is %.40q: a number of seconds, 1 or more, is expected", text)

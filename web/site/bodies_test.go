@@ -21,6 +21,7 @@ func TestWrongBodiesAreToldInWordsOfTheirOwn(t *testing.T) {
 		`{"name":"a","role":"reader","scope":{"channels":[1]}}`:  `"channels" has a JSON number: a list of names is expected`,
 		`{"name":"a","role":"reader","scope":{"chanels":["x"]}}`: `unknown field "chanels"`,
 		`{"name":"a","role":"reader","expires":"2099-01-01"}`:    `unknown field "expires"`,
+		`{"name":"a","role":"reader","expires_at":""}`:           `expires_at is ""`,
 		`{"name":"a","role":"reader"}}`:                          `more than one JSON value`,
 		"{\"name\":\"\xff\",\"role\":\"reader\"}":                `no UTF-8`,
 		`{"name":"a\u200b","role":"reader"}`:                     `"a\u200b" has a character that is not shown`,

@@ -460,7 +460,9 @@ func TestProjectsAndAudit(t *testing.T) {
 	if len(rows) != 2 || rows[0].(map[string]any)["action"] != "project.rename" || page["next"] == 0.0 {
 		t.Errorf("%v", page)
 	}
-	w.want(400, "GET", "/api/v1/audit?since=yesterday", w.admin, "")
+	for _, q := range []string{"since=yesterday", "since=", "until=", "before=", "limit="} {
+		w.want(400, "GET", "/api/v1/audit?"+q, w.admin, "")
+	}
 	w.want(400, "GET", "/api/v1/audit?limit=5000", w.admin, "")
 }
 
