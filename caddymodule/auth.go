@@ -123,6 +123,9 @@ func (h *AuthHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		fault := h.env.Fault(r, err)
 		h.env.Served("auth", web.Outcome(fault.Status))
 		web.ErrorHeaders(w.Header(), fault.Status)
+		if asksFirst(r) {
+			lastAnswer(w)
+		}
 		return caddyhttp.Error(fault.Status, errors.New(fault.Message))
 	}
 	h.env.Served("auth", "ok")
@@ -147,6 +150,9 @@ func (p *AuthProvider) Authenticate(w http.ResponseWriter, r *http.Request) (cad
 		return caddyauth.User{}, false, err
 	}
 	web.Challenge(w.Header())
+	if asksFirst(r) {
+		lastAnswer(w)
+	}
 	return caddyauth.User{}, false, nil
 }
 

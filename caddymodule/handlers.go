@@ -137,14 +137,27 @@ func (p *part) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return nil
 	}
 	defer release()
-	if p.drain.begun.Load() {
-		w.Header()["Connection"] = []string{"close"}
+	if p.drain.begun.Load() || asksFirst(r) {
+		lastAnswer(w)
 	}
 	if p.serve(w, r) {
 		return nil
 	}
 	return next.ServeHTTP(w, r)
 }
+
+// asksFirst reports whether a client sends its body only once it is asked to, by
+// "100 Continue" (RFC 9110 §10.1.1). Such a request is the last on its connection.
+// Before an answer net/http reads some of a body that is left over, for the sake of
+// clients that send before they listen. It would spare one that was not asked for,
+// but cannot tell behind Caddy's own reader, and a refusal would wait for a body that
+// waits for it. Where the connection ends with the answer nothing is read.
+func asksFirst(r *http.Request) bool {
+	return r.ProtoMajor == 1 && r.Header.Get("Expect") != ""
+}
+
+// lastAnswer has the connection closed after the answer.
+func lastAnswer(w http.ResponseWriter) { w.Header()["Connection"] = []string{"close"} }
 
 // peer tells a request's client as Caddy's trusted_proxies has it, and its id for
 // requests that change something.
