@@ -133,6 +133,7 @@ func (a *App) config() (gateway.Config, error) {
 	if data, err = filepath.Abs(data); err != nil {
 		return gateway.Config{}, fmt.Errorf("resolving data folder: %w", err)
 	}
+	data = withoutLinks(data)
 	cfg := gateway.Config{
 		Dir: data, Account: a.Account, MaxUpload: a.MaxUpload, MaxAttestation: a.MaxAttestation,
 		Conda: a.Limits.conda(), ShardRetention: duration(a.ShardRetention), BlobGrace: duration(a.BlobGrace),
@@ -154,6 +155,18 @@ func (a *App) config() (gateway.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// withoutLinks is the path that all links lead to, so that a folder which is open is
+// known by whatever name a reload gives it. What is not there yet has none.
+func withoutLinks(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if parent := filepath.Dir(path); parent != path {
+		return filepath.Join(withoutLinks(parent), filepath.Base(path))
+	}
+	return path
 }
 
 // Validate implements [caddy.Validator].

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -177,6 +178,30 @@ func TestFolderIsGivenUp(t *testing.T) {
 	}
 	if err := open(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A reload may name the folder that is open by a link to it.
+func TestFolderByAnotherName(t *testing.T) {
+	s := start(t, config{})
+	s.must("channel", "create", "main")
+	link := filepath.Join(s.dir, "link")
+	if err := os.Symlink(s.dir, link); err != nil {
+		t.Fatal(err)
+	}
+	open := s.data
+	for _, name := range []string{filepath.Join(link, "data"), filepath.Join(link, "new"), filepath.Join(s.dir, "new"), open} {
+		s.data = name
+		if err := s.load(config{}); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if filepath.Base(name) == filepath.Base(open) {
+			want = 1
+		}
+		if channels := fromJSON[[]channelView](t, s.must("channel", "list", "--json")); len(channels) != want {
+			t.Errorf("%s: %+v", name, channels)
+		}
 	}
 }
 

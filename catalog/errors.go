@@ -28,6 +28,8 @@ var (
 	ErrNoAudit = errors.New("mutation without an audit row")
 	// ErrTxDone: a [Tx] was used after its function returned.
 	ErrTxDone = errors.New("mutation used after its function returned")
+	// ErrMissing: there is no catalog where one must be.
+	ErrMissing = errors.New("the catalog is missing")
 	// ErrNewerSchema: the database was written by a newer version.
 	ErrNewerSchema = errors.New("the catalog was written by a newer version")
 )

@@ -130,6 +130,16 @@ func schemaOf(ctx context.Context, conn *sql.Conn, file string) (int, error) {
 	return schema, nil
 }
 
+// mustExist refuses a database that holds nothing: one that was cut to no length, or
+// copied without the -wal file that all of it was in yet.
+func mustExist(ctx context.Context, conn *sql.Conn, file string) error {
+	schema, err := schemaOf(ctx, conn, file)
+	if err == nil && schema == 0 {
+		err = fmt.Errorf("opening catalog %s: %w: the file is empty", file, ErrMissing)
+	}
+	return err
+}
+
 func createMeta(ctx context.Context, conn *sql.Conn) error {
 	for _, q := range []string{
 		fmt.Sprintf("PRAGMA application_id = %d", applicationID),

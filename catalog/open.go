@@ -39,6 +39,9 @@ type Options struct {
 	// ChangesKept is how many rows of the change feed survive pruning, default
 	// [DefaultChangesKept]. It bounds how far back [Reader.ChangesSince] can look.
 	ChangesKept int
+	// Existing makes a catalog that is not there, or that nothing was ever written to,
+	// [ErrMissing] instead of a new one.
+	Existing bool
 	// Crash is called at the points named Crash…, for tests that end the process
 	// there. It is nil otherwise.
 	Crash func(point string)
@@ -73,6 +76,11 @@ func Open(path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening catalog: %w", err)
 	}
+	if o.Existing {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("opening catalog %s: %w", path, ErrMissing)
+		}
+	}
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("opening catalog: %w", err)
 	}
@@ -101,7 +109,13 @@ func Open(path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading migrations: %w", err)
 	}
-	if err := migrate(ctx, conn, path, steps); err != nil {
+	if o.Existing {
+		err = mustExist(ctx, conn, path)
+	}
+	if err == nil {
+		err = migrate(ctx, conn, path, steps)
+	}
+	if err != nil {
 		_ = conn.Close()
 		return nil, translate(err)
 	}

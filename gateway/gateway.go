@@ -89,12 +89,9 @@ func Open(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 		return nil, err
 	}
 	root, cat := filepath.Join(cfg.Dir, "root.key"), filepath.Join(cfg.Dir, "catalog.db")
-	if err := checkFolder(root, cat); err != nil {
-		return nil, err
-	}
 	g.limiter.Store(authz.NewLimiter(cfg.FailuresPerMinute, cfg.FailuresPerMinute, 0))
 	g.settleAnonymous()
-	if g.cat, err = catalog.Open(cat, catalog.Options{Now: cfg.Now, Crash: cfg.Crash}); err != nil {
+	if g.cat, err = openCatalog(cat, root, catalog.Options{Now: cfg.Now, Crash: cfg.Crash}); err != nil {
 		return nil, err
 	}
 	if g.root, err = rootKey(root); err != nil {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/fairwayhq/fairway/catalog"
 )
 
 // rootKey reads the folder's root key, or makes one on the first start. Losing it
@@ -29,17 +31,18 @@ func rootKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// checkFolder refuses a folder whose catalog went missing: the root key is made
-// after it, so one without the other is a folder that was in use. Begun anew, it
-// would know none of the names that must never be asked of an upstream.
-func checkFolder(root, cat string) error {
-	if _, err := os.Stat(root); err != nil {
-		return nil
+// openCatalog opens a folder's catalog, and makes one where none was ever. It refuses
+// a folder whose catalog went missing: the root key is made after it, so one without
+// the other is a folder that was in use. Begun anew, it would know none of the names
+// that must never be asked of an upstream.
+func openCatalog(path, root string, o catalog.Options) (*catalog.Store, error) {
+	_, err := os.Stat(root)
+	o.Existing = err == nil
+	cat, err := catalog.Open(path, o)
+	if errors.Is(err, catalog.ErrMissing) {
+		return nil, fmt.Errorf("%w, though %s shows that it was there: restore it, or delete both to begin anew", err, filepath.Base(root))
 	}
-	if _, err := os.Stat(cat); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("opening data folder: %s is missing, though %s shows that it was there: restore it, or delete both to begin anew", cat, filepath.Base(root))
-	}
-	return nil
+	return cat, err
 }
 
 // writeDurably makes a file that is there whole or not at all, whatever a power cut
