@@ -1,7 +1,6 @@
 package passthrough
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -28,23 +27,24 @@ type fetched struct {
 }
 
 // fetch asks one upstream for a page; old is what is known of it, or nil. The error
-// is a refusal, of kind NotFound when the upstream says so.
-func (p *Mirror) fetch(ctx context.Context, u *upstream, name string, old *record) (*fetched, *Refusal) {
+// is a refusal, of kind NotFound when the upstream says so. The turn of a large page
+// is the caller's to end, once it has done with the page.
+func (p *Mirror) fetch(ctx context.Context, u *upstream, name string, old *record, t *turn) (*fetched, *Refusal) {
 	if !u.pages.allow() {
 		return nil, refuse(Unavailable, nil, "upstream %s failed repeatedly and is not asked for a while", u.name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.PageTimeout)
 	defer cancel()
 	p.stats.pageFetches.Add(1)
-	f, r := p.fetchPage(ctx, u, name, old)
-	u.pages.done(r == nil || r.Kind != Unavailable, p.ctx.Err() == nil)
+	f, r := p.fetchPage(ctx, u, name, old, t)
+	u.pages.done(r == nil || r.Kind != Unavailable, p.ctx.Err() == nil && (r == nil || !errors.Is(r, errNoTurn)))
 	if r != nil && r.Kind != NotFound {
 		p.stats.pageFailures.Add(1)
 	}
 	return f, r
 }
 
-func (p *Mirror) fetchPage(ctx context.Context, u *upstream, name string, old *record) (*fetched, *Refusal) {
+func (p *Mirror) fetchPage(ctx context.Context, u *upstream, name string, old *record, t *turn) (*fetched, *Refusal) {
 	header := http.Header{"Accept": {python.Accept}, "Accept-Encoding": {"gzip"}}
 	if old.usable() && exists(p.pages.bodyPath(u, old)) {
 		if old.ETag != "" {
@@ -73,7 +73,10 @@ func (p *Mirror) fetchPage(ctx context.Context, u *upstream, name string, old *r
 	case resp.StatusCode != http.StatusOK:
 		return nil, faultOf(u, resp)
 	}
-	body, page, kind, err := p.readPage(resp, name, from)
+	body, page, kind, err := p.readPage(ctx, resp, name, from, t)
+	if errors.Is(err, errNoTurn) {
+		return nil, refuse(Unavailable, err, "the page of %s is large, and this gateway is busy with others that are: try again", name)
+	}
 	if err != nil {
 		if ctx.Err() != nil || !errors.Is(err, python.ErrBadPage) {
 			return nil, refuse(Unavailable, err, "upstream %s broke off while sending the page of %s", u.name, name)
@@ -91,7 +94,7 @@ func (p *Mirror) fetchPage(ctx context.Context, u *upstream, name string, old *r
 
 // readPage unpacks and parses a page. Errors that wrap python.ErrBadPage are
 // about what was sent, the others about its sending.
-func (p *Mirror) readPage(resp *http.Response, name string, from *url.URL) ([]byte, *python.Page, python.MediaType, error) {
+func (p *Mirror) readPage(ctx context.Context, resp *http.Response, name string, from *url.URL, t *turn) ([]byte, *python.Page, python.MediaType, error) {
 	kind, ok := python.ParseMediaType(resp.Header.Get("Content-Type"))
 	if !ok {
 		return nil, nil, 0, fmt.Errorf("%w: content type %q", python.ErrBadPage, clip(resp.Header.Get("Content-Type")))
@@ -108,21 +111,17 @@ func (p *Mirror) readPage(resp *http.Response, name string, from *url.URL) ([]by
 	default:
 		return nil, nil, 0, fmt.Errorf("%w: content coding %q", python.ErrBadPage, clip(coding))
 	}
-	var b bytes.Buffer
-	if resp.ContentLength > 0 && resp.ContentLength <= p.cfg.MaxPage {
-		b.Grow(int(resp.ContentLength))
-	}
-	n, err := b.ReadFrom(io.LimitReader(r, p.cfg.MaxPage+1))
+	body, err := readPieces(&pageReader{Reader: r, ctx: ctx, turn: t}, p.cfg.MaxPage)
 	switch {
 	case errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader):
 		return nil, nil, 0, fmt.Errorf("%w: %w", python.ErrBadPage, err)
+	case errors.Is(err, errTooLarge):
+		return nil, nil, 0, fmt.Errorf("%w: more than %d bytes", python.ErrBadPage, p.cfg.MaxPage)
 	case err != nil:
 		return nil, nil, 0, fmt.Errorf("receiving page: %w", err)
-	case n > p.cfg.MaxPage:
-		return nil, nil, 0, fmt.Errorf("%w: more than %d bytes", python.ErrBadPage, p.cfg.MaxPage)
 	}
-	page, err := python.ParsePage(kind, b.Bytes(), name, from, python.PageLimits{MaxBytes: int(p.cfg.MaxPage)})
-	return b.Bytes(), page, kind, err
+	page, err := python.ParsePage(kind, body, name, from, python.PageLimits{MaxBytes: int(p.cfg.MaxPage)})
+	return body, page, kind, err
 }
 
 // firstSeen notes when files appeared whose upload time nobody states.

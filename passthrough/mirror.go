@@ -38,6 +38,7 @@ type Mirror struct {
 	provenance *lru.Cache[string, *Provenance]
 	flights    singleflight.Group
 	stats      counters
+	turns      turns
 
 	fillMu sync.Mutex
 	fills  map[string]*fill
@@ -58,7 +59,7 @@ func Open(cfg Config, local Local) (_ *Mirror, err error) {
 		return nil, errors.New("pass-through is not told which names are local")
 	}
 	cfg = cfg.withDefaults()
-	p := &Mirror{cfg: cfg, local: local, tmp: filepath.Join(cfg.Dir, "tmp"), fills: map[string]*fill{}}
+	p := &Mirror{cfg: cfg, local: local, tmp: filepath.Join(cfg.Dir, "tmp"), fills: map[string]*fill{}, turns: make(turns, largeAtOnce)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -96,7 +97,7 @@ func Open(cfg Config, local Local) (_ *Mirror, err error) {
 	recent, err1 := lru.New[string, *view](recentViews)
 	absent, err2 := lru.New[string, time.Time](absentKept)
 	provenance, err3 := lru.New[string, *Provenance](provenanceKept)
-	p.views, p.absent, p.provenance = &viewCache{recent, p.memory}, absent, provenance
+	p.views, p.absent, p.provenance = &viewCache{recent, p.memory, cfg.MemoryBytes}, absent, provenance
 	return p, errors.Join(err1, err2, err3)
 }
 

@@ -447,3 +447,47 @@ func TestHas(t *testing.T) {
 		t.Errorf("upstream down: %v", err)
 	}
 }
+
+// Large pages take turns, ordinary ones do not; waiting for one in vain says nothing
+// against the upstream.
+func TestLargePagesTakeTurns(t *testing.T) {
+	t.Parallel()
+	e := setup(t, func(c *Config) { c.PageTimeout, c.BreakerAfter = 3*time.Second, 1 })
+	e.wheel("lib", "1.0")
+	e.wheel("large", "1.0")
+	page := `{"meta":{"api-version":"1.1"},"name":"large","files":[],"_":"` + strings.Repeat("x", ordinaryPage) + `"}`
+	e.up.On("/simple/large/", upstreamtest.Answer("application/vnd.pypi.simple.v1+json", []byte(page)))
+	for range largeAtOnce {
+		e.turns <- struct{}{}
+	}
+	_, err := e.Page(ctx, "large", Proxy)
+	wantKind(t, "a large page out of turn", err, Unavailable)
+	e.page("lib")
+	<-e.turns
+	e.page("large")
+	if n := len(e.turns); n != largeAtOnce-1 {
+		t.Errorf("%d turns are taken after the page, want %d", n, largeAtOnce-1)
+	}
+	// Out of the cache it is rendered in its turn, too.
+	e.restart()
+	e.page("large")
+	if n := len(e.turns); n != 0 {
+		t.Errorf("%d turns are taken after all", n)
+	}
+}
+
+// The pages made last are kept in memory, but not beyond its budget.
+func TestRecentPagesHaveABudget(t *testing.T) {
+	t.Parallel()
+	e := setup(t, func(c *Config) { c.MemoryBytes = 1 << 20 })
+	for i := range recentViews {
+		name := fmt.Sprint("lib", i)
+		for v := range 200 {
+			e.up.Add(name, upstreamtest.File{Filename: fmt.Sprintf("%s-1.%d.tar.gz", name, v), Content: []byte{byte(v)}})
+		}
+		e.page(name)
+	}
+	if n := e.views.recent.Len(); n < 1 || n == recentViews || n > 1 && e.views.held() > 1<<20 {
+		t.Errorf("%d pages of %d bytes are kept", n, e.views.held())
+	}
+}

@@ -101,10 +101,12 @@ func (p *Mirror) mayBeStale(r *record, now time.Time) bool {
 // which it said earlier that it does not have it, or none.
 func (p *Mirror) ask(ctx context.Context, name string) (found, error) {
 	epoch := p.forgotten.Load()
+	t := &turn{of: p.turns}
+	defer t.end()
 	var absent []string
 	for i, u := range p.ups {
 		old := p.pages.head(u, name)
-		got, r := p.fetch(ctx, u, name, old)
+		got, r := p.fetch(ctx, u, name, old, t)
 		switch {
 		case r == nil:
 			got.record.Absent = absent

@@ -73,6 +73,11 @@ func (p *Mirror) viewOf(f found, m Mode) (*view, error) {
 		if err != nil {
 			return nil, errNoBody
 		}
+		t := &turn{of: p.turns}
+		defer t.end()
+		if len(body) > ordinaryPage && t.take(p.ctx) != nil {
+			return nil, errNoTurn
+		}
 		kind := python.JSON
 		if f.rec.HTML {
 			kind = python.HTML
@@ -190,14 +195,16 @@ func (p *Mirror) vouch(r *record, f *python.File) {
 	f.Provenance = p.cfg.PublicURL + "/pypi/integrity/" + r.Name + "/" + url.PathEscape(f.Version) + "/" + url.PathEscape(f.Filename) + "/provenance"
 }
 
-// recentViews are kept in any case, so that a page which was just made serves the
-// requests for its files: the large cache admits what it likes.
+// recentViews are kept as far as the budget of memory goes, and the last of them in
+// any case, so that a page which was just made serves the requests for its files: the
+// large cache admits what it likes.
 const recentViews = 8
 
 // viewCache holds hot views in memory.
 type viewCache struct {
 	recent *lru.Cache[string, *view]
 	memory *memory
+	budget int64 // of the recent ones, bytes
 }
 
 func (c *viewCache) get(key string) *view {
@@ -212,5 +219,18 @@ func (c *viewCache) get(key string) *view {
 
 func (c *viewCache) put(v *view) {
 	c.recent.Add(v.key, v)
-	c.memory.put(v.key, v, v.rendered.Memory()+int64(len(v.files))*512)
+	for c.recent.Len() > 1 && c.held() > c.budget {
+		c.recent.RemoveOldest()
+	}
+	c.memory.put(v.key, v, v.bytes())
 }
+
+func (c *viewCache) held() (bytes int64) {
+	for _, v := range c.recent.Values() {
+		bytes += v.bytes()
+	}
+	return bytes
+}
+
+// bytes estimates the memory that a view holds.
+func (v *view) bytes() int64 { return v.rendered.Memory() + int64(len(v.files))*512 }
