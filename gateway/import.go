@@ -1,16 +1,13 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -106,42 +103,6 @@ func (g *Gateway) Import(ctx context.Context, c *Caller, dir, channel string, re
 	return p, err
 }
 
-// findPackages lists what an import is to publish, by subdir and name.
-func findPackages(dir string) (files []*importFile, refused []ImportRefusal, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, nil, Errorf(http.StatusBadRequest, "the folder cannot be read: %s", err.Error())
-	}
-	for _, e := range entries {
-		if !e.IsDir() || !conda.ValidSubdir(e.Name()) {
-			continue
-		}
-		subdir := e.Name()
-		inside, err := os.ReadDir(filepath.Join(dir, subdir))
-		if err != nil {
-			return nil, nil, Errorf(http.StatusBadRequest, "the folder cannot be read: %s", err.Error())
-		}
-		for _, f := range inside {
-			name := f.Name()
-			if f.IsDir() || strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".conda") && !strings.HasSuffix(name, ".tar.bz2") {
-				continue
-			}
-			if _, err := conda.ParseFilename(name); err != nil {
-				refused = append(refused, ImportRefusal{subdir + "/" + name, err.Error()})
-				continue
-			}
-			files = append(files, &importFile{subdir: subdir, name: name, path: filepath.Join(dir, subdir, name)})
-		}
-	}
-	if len(files)+len(refused) == 0 {
-		return nil, nil, Errorf(http.StatusBadRequest, "%s holds no package: folders such as noarch or linux-64 with .conda or .tar.bz2 files are expected in it", dir)
-	}
-	slices.SortFunc(files, func(a, b *importFile) int {
-		return cmp.Or(strings.Compare(a.subdir, b.subdir), strings.Compare(a.name, b.name))
-	})
-	return files, refused, nil
-}
-
 // batches cuts files into runs of one subdir, at most importBatch long.
 func batches(files []*importFile) func(yield func([]*importFile) bool) {
 	return func(yield func([]*importFile) bool) {
@@ -180,12 +141,17 @@ func (g *Gateway) stageOne(ctx context.Context, ch *Channel, f *importFile) erro
 	if err != nil {
 		return err
 	}
-	src, err := os.Open(f.path)
+	file, err := os.Open(f.path)
 	if err != nil {
-		return Errorf(http.StatusBadRequest, "it cannot be read: %s", err.Error())
+		return unreadable(err)
 	}
-	defer src.Close()
-	if f.staged, err = g.blobs.Stage(ctx, src, blob.StageOptions{MaxSize: g.conf().MaxUpload}); err != nil {
+	defer file.Close()
+	src := &importReader{file: file}
+	f.staged, err = g.blobs.Stage(ctx, src, blob.StageOptions{MaxSize: g.conf().MaxUpload})
+	switch {
+	case src.err != nil:
+		return unreadable(src.err)
+	case err != nil:
 		return err
 	}
 	if old != nil {
