@@ -266,7 +266,7 @@ func TestPythonRevalidation(t *testing.T) {
 	if cc := first.Header.Get("Cache-Control"); !strings.HasPrefix(cc, "private, max-age=") || strings.Contains(cc, "no-cache") {
 		t.Errorf("the Cache-Control of an upstream's page is %q", cc)
 	}
-	if v := first.Header.Get("Vary"); v != "Accept, Accept-Encoding" || first.Header.Get("Date") == "" {
+	if v := first.Header.Get("Vary"); v != "Accept, Accept-Encoding, Origin" || first.Header.Get("Date") == "" {
 		t.Errorf("Vary is %q, Date %q", v, first.Header.Get("Date"))
 	}
 	g.Kill()

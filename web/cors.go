@@ -7,6 +7,9 @@ import (
 	"github.com/fairwayhq/fairway/authz"
 )
 
+// originHeader is what a browser adds to what a page asks of another origin.
+const originHeader = "Origin"
+
 // CORS lets pages of other origins read with a public key: those are made for
 // browsers, see open data alone and change nothing. It answers a preflight itself
 // and reports true; of other requests it sets a header and reports false.
@@ -14,7 +17,7 @@ import (
 // Credentials that a browser adds by itself are never allowed, and nothing but reads
 // is: a page cannot use a secret key that it does not hold.
 func CORS(w http.ResponseWriter, r *http.Request) bool {
-	if len(r.Header["Origin"]) == 0 {
+	if len(r.Header[originHeader]) == 0 {
 		return false
 	}
 	h := w.Header()

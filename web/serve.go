@@ -27,7 +27,7 @@ type Content struct {
 	Encoding     string    // Content-Encoding, "" for none
 	ETag         string    // strong and quoted, unique to this representation (RFC 9110 §8.8.3)
 	CacheControl string    // Cache-Control
-	Vary         string    // Vary, "" for none
+	Vary         string    // Vary, beside Origin; "" for nothing
 	Modified     time.Time // Last-Modified; the zero time for none
 	Size         int64     // bytes
 	Body         Body
@@ -116,13 +116,20 @@ func SetHeaders(h http.Header, c *Content) {
 		h["Content-Encoding"] = []string{c.Encoding}
 	}
 	if c.Vary != "" {
-		h["Vary"] = []string{c.Vary}
+		h["Vary"] = []string{c.Vary + ", " + originHeader}
+	} else {
+		h["Vary"] = varyOrigin
 	}
 	if !c.Modified.IsZero() {
 		h["Last-Modified"] = []string{c.Modified.UTC().Format(http.TimeFormat)}
 	}
 	h["X-Content-Type-Options"] = noSniff
 }
+
+// varyOrigin keeps caches from giving a page of another origin what was answered to
+// somebody else, without the header that lets the page read it (see [CORS]): some of it
+// is kept for a year.
+var varyOrigin = []string{originHeader}
 
 var noSniff = []string{"nosniff"}
 

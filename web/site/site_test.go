@@ -182,6 +182,12 @@ func TestPublicKeysForBrowsers(t *testing.T) {
 	if res.StatusCode != 200 || res.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("a page reads with its public key: %d %v", res.StatusCode, res.Header)
 	}
+	// What somebody else was answered, a cache must not give to a page, which could not read it.
+	for _, path := range []string{"/free/noarch/repodata.json", "/free/noarch/repodata_shards.msgpack.zst", "/-/"} {
+		if res, _ := w.do("GET", path, "", ""); !strings.Contains(res.Header.Get("Vary"), "Origin") || len(res.Header["Vary"]) != 1 {
+			t.Errorf("%s varies with %v, want Origin too", path, res.Header["Vary"])
+		}
+	}
 	res, _ = w.do("OPTIONS", "/free/noarch/repodata.json", "", "", "Origin", "https://app.example",
 		"Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization")
 	if res.StatusCode != 204 || !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
