@@ -216,12 +216,14 @@ func (g *Gateway) managedKey(ctx context.Context, c *Caller, idOrName string) (*
 		return nil, err
 	}
 	now := g.conf().Now().UnixMilli()
-	for _, k := range rows {
-		if c.sees(k.ProjectID) && !expired(k, now) {
-			return k, nil
-		}
+	rows = slices.DeleteFunc(rows, func(k *catalog.Key) bool { return !c.sees(k.ProjectID) || expired(k, now) })
+	switch {
+	case len(rows) == 0:
+		return nil, Errorf(http.StatusNotFound, "key %.100q does not exist", idOrName)
+	case len(rows) > 1 && rows[0].Type == authz.PublicKey.String():
+		return nil, Errorf(http.StatusBadRequest, "%d public keys have the name %.100q: the id of one is expected", len(rows), idOrName)
 	}
-	return nil, Errorf(http.StatusNotFound, "key %.100q does not exist", idOrName)
+	return rows[0], nil // a secret key has its name before public ones
 }
 
 func auditKey(k *catalog.Key) any {

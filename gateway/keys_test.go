@@ -184,6 +184,27 @@ func TestPublicKeysFollowTheAddressesOfTheirIssuer(t *testing.T) {
 	}
 }
 
+// A name that several keys have stands for the secret one, and else for none of them:
+// "disabled" must not be said of one where another was meant.
+func TestNamesOfPublicKeysAreNoChoice(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	for _, name := range []string{"a", "b"} {
+		must(t, second(g.PublicKey(ctx, key(t, g, KeyRequest{Name: name, Policy: "application"}), PublicKeyRequest{Name: "page"})))
+	}
+	no := false
+	if _, err := g.UpdateKey(ctx, local, "page", KeyChange{Enabled: &no}); status(err) != http.StatusBadRequest {
+		t.Errorf("one of two public keys: %v", err)
+	}
+	if err := g.DeleteKey(ctx, local, "page"); status(err) != http.StatusBadRequest {
+		t.Errorf("one of two public keys: %v", err)
+	}
+	key(t, g, KeyRequest{Name: "page", Policy: "reader"})
+	if k, err := g.UpdateKey(ctx, local, "page", KeyChange{Enabled: &no}); err != nil || k.Type != "sk" {
+		t.Errorf("a secret key of their name: %v, %v", k, err)
+	}
+}
+
 func TestTheNameOfAnExpiredKeyIsFree(t *testing.T) {
 	t.Parallel()
 	c := newClock()
