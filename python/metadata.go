@@ -97,10 +97,14 @@ func ParseMetadata(raw []byte) (*Metadata, error) {
 	if !utf8.Valid(raw) {
 		return nil, invalid("metadata is not UTF-8")
 	}
+	if bytes.HasPrefix(raw, []byte("\ufeff")) {
+		// Installers take it for a part of the first field, and the fields for text.
+		return nil, invalid("metadata begins with a byte order mark: expected Metadata-Version")
+	}
 	m := &Metadata{}
 	fields := m.fields()
 	seen := map[string]bool{}
-	rest := bytes.TrimPrefix(raw, []byte("\ufeff"))
+	rest := raw
 	for count := 0; len(rest) > 0; count++ {
 		if count == maxHeaders {
 			return nil, invalid("metadata has more than %d fields", maxHeaders)

@@ -12,7 +12,7 @@ const leastMetadata = "Metadata-Version: 2.4\nName: ours\nVersion: 1.0\n"
 
 func TestParseMetadata(t *testing.T) {
 	t.Parallel()
-	raw := "\ufeffMetadata-Version: 2.4\r\nname: Ours.Own\r\nVERSION:1.0\r\nSummary: Grüße\nRequires-Python: >=3.9\nRequires-Dist: a>=1\n" +
+	raw := "Metadata-Version: 2.4\r\nname: Ours.Own\r\nVERSION:1.0\r\nSummary: Grüße\nRequires-Python: >=3.9\nRequires-Dist: a>=1\n" +
 		"Requires-Dist: b[x] ; extra == 'y'\nProvides-Extra: y\nClassifier: A\nClassifier: B\nLicense: several\n        lines\n\tof it\n" +
 		"Keywords: a,b\nProject-URL: Home, https://h\nX-Unknown: ignored\nX-Unknown: again\nDynamic: Summary\nImport-Name: ours\n" +
 		"Description-Content-Type: text/markdown; charset=UTF-8; variant=GFM\n\n# Title\n\nText: not a field\n"
@@ -58,6 +58,7 @@ func TestInvalidMetadata(t *testing.T) {
 	with := func(line string) string { return leastMetadata + line + "\n" }
 	for name, raw := range map[string]string{
 		"empty":                       "",
+		"a byte order mark":           "\ufeff" + leastMetadata,
 		"not UTF-8":                   with("Summary: \xff"),
 		"no version of metadata":      "Name: ours\nVersion: 1.0\n",
 		"unknown version of metadata": "Metadata-Version: 3.0\nName: ours\nVersion: 1.0\n",
