@@ -292,8 +292,23 @@ func (g *Gateway) ProjectName(id string) string {
 	return ""
 }
 
-// PackageFiles lists every file of a package name over all subdirs of a channel,
-// yanked ones included. The caller has decided.
-func (g *Gateway) PackageFiles(ctx context.Context, ch *Channel, name string) ([]*catalog.Package, error) {
-	return g.cat.PackagesByName(ctx, ch.ID, "", name)
+// PackageFiles lists the files of a package name over all subdirs of a channel, as far as
+// the caller may know of them: files that they may fetch, yanked ones included, and what
+// the index of a subdir shows to whoever may read that.
+func (g *Gateway) PackageFiles(ctx context.Context, c *Caller, ch *Channel, name string) ([]*catalog.Package, error) {
+	files, err := g.cat.PackagesByName(ctx, ch.ID, "", name)
+	if err != nil {
+		return nil, err
+	}
+	type rights struct{ fetch, index bool }
+	bySubdir := map[string]rights{}
+	return slices.DeleteFunc(files, func(f *catalog.Package) bool {
+		r, known := bySubdir[f.Subdir]
+		if !known {
+			file, index := ch.Resource(f.Subdir, name), ch.Resource(f.Subdir, "")
+			r = rights{g.may(c, authz.PackageRead, &file), g.may(c, authz.ChannelRead, &index)}
+			bySubdir[f.Subdir] = r
+		}
+		return !r.fetch && (!r.index || f.YankedAt != 0)
+	}), nil
 }

@@ -44,6 +44,10 @@ func (c *channel) Packages(ctx context.Context, args struct {
 	if err == nil {
 		err = spend(ctx, limit)
 	}
+	if err == nil {
+		// Whoever came here by a package that they may read may not read the channel.
+		_, err = c.q.g.Channel(caller(ctx), c.ch.Name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +88,13 @@ type pkg struct {
 	err   error
 }
 
-// load reads the files of the name, yanked ones included.
+// load reads the files of the name that the caller may know of, yanked ones included.
 func (p *pkg) load(ctx context.Context) ([]*catalog.Package, error) {
 	p.once.Do(func() {
 		if p.err = spend(ctx, 1); p.err != nil {
 			return
 		}
-		if p.files, p.err = p.channel.q.g.PackageFiles(ctx, p.channel.ch, p.name); p.err != nil {
+		if p.files, p.err = p.channel.q.g.PackageFiles(ctx, caller(ctx), p.channel.ch, p.name); p.err != nil {
 			return
 		}
 		p.err = spend(ctx, len(p.files))
