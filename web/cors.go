@@ -37,3 +37,14 @@ func CORS(w http.ResponseWriter, r *http.Request) bool {
 	}
 	return false
 }
+
+var protection = http.NewCrossOriginProtection()
+
+// OtherOrigin reports whether a page of another origin makes a browser send r, as far as
+// browsers tell (Sec-Fetch-Site, Origin): for what changes something though it is a GET,
+// for a browser that was given a key as a password sends it along with those, too.
+func OtherOrigin(r *http.Request) bool {
+	change := r.WithContext(r.Context())
+	change.Method = http.MethodPost
+	return protection.Check(change) != nil
+}

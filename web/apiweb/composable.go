@@ -313,9 +313,13 @@ func (s *Surface) rotateKey(w http.ResponseWriter, r *http.Request, p web.Params
 	})
 }
 
-// publicKey hands out a public key for a browser.
+// publicKey hands out a public key for a browser. Although it is a GET, it may make one,
+// and there is a limit to how many: pages of other origins shall not use that up.
 func (s *Surface) publicKey(w http.ResponseWriter, r *http.Request, _ web.Params) {
 	s.serve(w, r, composable, func(c *gateway.Caller) (int, any, error) {
+		if web.OtherOrigin(r) {
+			return 0, nil, gateway.Errorf(http.StatusForbidden, "this is a page of another origin: it is given a public key, and asks for none itself")
+		}
 		q := r.URL.Query()
 		req := gateway.PublicKeyRequest{Name: q.Get("name"), Project: q.Get("projectId")}
 		if text := q.Get("ttl"); q.Has("ttl") {

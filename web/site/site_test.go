@@ -193,6 +193,15 @@ func TestPublicKeysForBrowsers(t *testing.T) {
 	if res.StatusCode != 204 || !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
 		t.Errorf("preflight: %d %v", res.StatusCode, res.Header)
 	}
+	// An image on somebody's page makes no keys with the password that a browser remembers.
+	for _, headers := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://app.example"}} {
+		if res, _ := w.do("GET", "/api/v1/pk?name=made", app, "", headers...); res.StatusCode != 403 {
+			t.Errorf("a page of another origin has a key made: %d", res.StatusCode)
+		}
+	}
+	if res, _ := w.do("GET", "/api/v1/pk?name=made", app, "", "Sec-Fetch-Site", "none"); res.StatusCode != 200 {
+		t.Errorf("an address that somebody typed: %d", res.StatusCode)
+	}
 	res, _ = w.do("GET", "/api/v1/apikeys", w.admin, "", "Origin", "https://app.example")
 	if res.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("a page of another origin may read with a secret key")
