@@ -109,8 +109,13 @@ func checkWheelFile(raw []byte) error {
 // trick. The hash of METADATA is checked, because that file is served alone.
 func checkRecord(record []byte, files map[string]*zipMember, info string, metadata []byte) error {
 	listed := make(map[string]bool, len(files))
+	for line := range bytes.Lines(record) {
+		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			return invalid("wheel has an empty line in its RECORD, at which pip gives up")
+		}
+	}
 	r := csv.NewReader(bytes.NewReader(record))
-	r.FieldsPerRecord = -1
+	r.FieldsPerRecord = 3
 	r.ReuseRecord = true
 	for {
 		row, err := r.Read()
@@ -118,7 +123,7 @@ func checkRecord(record []byte, files map[string]*zipMember, info string, metada
 			break
 		}
 		if err != nil {
-			return invalid("wheel has a RECORD that is no table of comma-separated values")
+			return invalid("wheel has a RECORD that is no table of path, hash and size, separated by commas")
 		}
 		path := row[0]
 		if files[path] == nil {
@@ -128,7 +133,7 @@ func checkRecord(record []byte, files map[string]*zipMember, info string, metada
 			return invalid("wheel lists %q twice in RECORD", clip(path))
 		}
 		listed[strings.Clone(path)] = true
-		if path == info+"/METADATA" && len(row) > 1 {
+		if path == info+"/METADATA" {
 			if digest, found := strings.CutPrefix(row[1], "sha256="); found {
 				sum := sha256.Sum256(metadata)
 				if strings.TrimRight(digest, "=") != base64.RawURLEncoding.EncodeToString(sum[:]) {

@@ -275,6 +275,8 @@ func TestHostileWheels(t *testing.T) {
 		"RECORD does not list a member":     rawZip(append(slices.Clone(members), zmember{name: "ours/hidden.pth"}), nil),
 		"RECORD lists a member twice":       edit("RECORD", func(s string) string { return s + strings.SplitAfter(s, "\n")[0] }),
 		"RECORD is no table":                edit("RECORD", func(s string) string { return s + "\"open" }),
+		"RECORD with an empty line":         edit("RECORD", func(s string) string { return s + "\r\n" }),
+		"RECORD with a column missing":      edit("RECORD", func(s string) string { return strings.Replace(s, "RECORD,,", "RECORD,", 1) }),
 		"RECORD of another METADATA":        edit("METADATA", func(s string) string { return s + "Summary: changed\n" }),
 		"METADATA of another name":          rawZip(renamed(theirs, "theirs-1.0.dist-info", "ours-1.0.dist-info"), nil),
 		"METADATA of another version":       rawZip(renamed(later, "ours-1.1.dist-info", "ours-1.0.dist-info"), nil),
