@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/python"
 	"github.com/fairwayhq/fairway/python/pythontest"
 )
 
@@ -128,6 +129,29 @@ func TestPythonNameMadeAnewInOneBatchIsEmpty(t *testing.T) {
 	mustUploadPy(t, g, pythontest.Spec{Name: "demo", Version: "2.0"})
 	if got := page(t, g, local, "demo"); strings.Contains(got, "demo-1.0") || !strings.Contains(got, "demo-2.0") {
 		t.Errorf("after an upload it shows %s", got)
+	}
+}
+
+// A name that is deleted between the look at memory and the one at the catalog is
+// reserved, not absent: clients look for what is absent elsewhere.
+func TestPythonNameThatIsDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	g := open(t, Config{})
+	p, err := newPyProject(&catalog.PyName{Name: "demo", Display: "demo", Visibility: "open"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.py.set(p) // the catalog has deleted it, and memory does not know yet
+	if _, _, known, err := g.PyPageOf(ctx, local, "demo"); known || err != nil {
+		t.Errorf("its page: known %v, %v", known, err)
+	}
+	if _, err := g.Passthrough(local, "demo"); status(err) != http.StatusForbidden {
+		t.Errorf("what is left to the pass-through: %v", err)
+	}
+	e, _, _ := g.py.entry("demo")
+	e.page.cur.Store(&PyPage{Rendered: python.Render(&python.Page{Name: "demo"})})
+	if err := g.refreshPy(ctx, "demo", 1); err != nil {
+		t.Errorf("an upload that ended before: %v", err)
 	}
 }
 

@@ -50,6 +50,11 @@ func (g *Gateway) PyPageOf(ctx context.Context, c *Caller, name string) (page *P
 		return nil, p, true, err
 	}
 	page, err = g.pyPage(ctx, e, p)
+	if errors.Is(err, catalog.ErrNotFound) {
+		// Deleted since it was looked up, and so reserved: a 404 would be wrong, and would
+		// have uv look for it elsewhere.
+		return nil, nil, false, nil
+	}
 	return page, p, true, err
 }
 
@@ -70,7 +75,7 @@ func (g *Gateway) renderPy(ctx context.Context, e *pyEntry, name string) (*PyPag
 	}
 	row, err := g.cat.PyName(ctx, name) // before its files: a change in between is applied again
 	if err != nil {
-		return nil, notThere(err, "Python name %q does not exist", name)
+		return nil, fmt.Errorf("rendering page of %s: %w", name, err)
 	}
 	files, err := g.cat.PyFiles(ctx, name)
 	if err != nil {
@@ -110,6 +115,9 @@ func (g *Gateway) refreshPy(ctx context.Context, name string, rev int64) error {
 		return nil
 	}
 	next, err := g.changedPage(ctx, page, name)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil // deleted meanwhile
+	}
 	if err != nil {
 		e.page.cur.Store(nil) // the next request makes it anew
 		return fmt.Errorf("refreshing page of %s: %w", name, err)
