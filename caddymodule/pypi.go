@@ -129,6 +129,10 @@ func (p *PyPI) apply(cfg *gateway.Config, repl *caddy.Replacer) (err error) {
 	if out.Dir == "" {
 		out.Dir = filepath.Join(cfg.Dir, "cache")
 	}
+	if out.Dir, err = filepath.Abs(out.Dir); err != nil {
+		return fmt.Errorf("resolving cache_dir: %w", err)
+	}
+	out.Dir = withoutLinks(out.Dir)
 	for _, u := range p.Upstreams {
 		up, err := u.resolve(repl)
 		if err != nil {

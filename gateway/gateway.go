@@ -42,7 +42,9 @@ type Gateway struct {
 	pyIndexes  *lru.Cache[[32]byte, *python.Rendered]
 	pass       atomic.Pointer[passthrough.Mirror] // nil: no upstream
 	account    atomic.Pointer[catalog.Account]
-	passGate   sync.RWMutex            // held while pass is replaced
+	passMu     sync.Mutex                       // of retiring, held while pass is replaced
+	retiring   map[*passthrough.Mirror]struct{} // replaced, with something under way yet
+	retirees   sync.WaitGroup
 	oidc       atomic.Pointer[trusted] // nil: no trusted publisher
 	usedTokens oidc.Used
 
@@ -146,7 +148,7 @@ func (g *Gateway) closeAll() error {
 		g.loops.Wait()
 		g.flushTouched(context.Background())
 	}
-	errs = append(errs, g.swapPass(nil))
+	errs = append(errs, g.closePass())
 	if g.index != nil {
 		errs = append(errs, g.index.Close())
 	}

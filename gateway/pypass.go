@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
@@ -19,35 +23,80 @@ import (
 func (g *Gateway) openPass() error {
 	cfg := g.conf().Passthrough
 	if cfg == nil {
-		return g.swapPass(nil)
+		g.swapPass(nil)
+		return nil
 	}
 	next := *cfg
 	if next.Dir == "" {
 		next.Dir = filepath.Join(g.conf().Dir, "upstream")
 	}
 	next.Now, next.Log, next.Crash = g.conf().Now, g.log, g.conf().Crash
-	if err := next.Validate(); err != nil {
-		return fmt.Errorf("opening pass-through: %w", err)
+	var m *passthrough.Mirror
+	var err error
+	if before := g.formerPass(next.Dir); before != nil {
+		m, err = before.Successor(next)
+	} else {
+		m, err = passthrough.Open(next, g)
 	}
-	// The cache folder has one user at a time: requests wait in passing for as long
-	// as the old one needs to end its downloads.
-	g.passGate.Lock()
-	defer g.passGate.Unlock()
-	if err := g.swapPass(nil); err != nil {
-		return err
-	}
-	m, err := passthrough.Open(next, g)
 	if err != nil {
 		return fmt.Errorf("opening pass-through: %w", err)
 	}
-	return g.swapPass(m)
+	g.swapPass(m)
+	return nil
 }
 
-func (g *Gateway) swapPass(next *passthrough.Mirror) error {
-	if old := g.pass.Swap(next); old != nil {
-		if err := old.Close(); err != nil {
-			return fmt.Errorf("closing pass-through: %w", err)
+// formerPass is one that still uses a cache folder: the present one, or one that was
+// replaced and is about to end.
+func (g *Gateway) formerPass(dir string) *passthrough.Mirror {
+	g.passMu.Lock()
+	defer g.passMu.Unlock()
+	for m := range g.retiring {
+		if m.Settings().Dir == dir {
+			return m
 		}
+	}
+	if m := g.pass.Load(); m != nil && m.Settings().Dir == dir {
+		return m
+	}
+	return nil
+}
+
+// swapPass leads requests to another pass-through, nil for none. The one before ends
+// what it has begun, however long that takes.
+func (g *Gateway) swapPass(next *passthrough.Mirror) {
+	g.passMu.Lock()
+	defer g.passMu.Unlock()
+	old := g.pass.Swap(next)
+	if old == nil {
+		return
+	}
+	if g.retiring == nil {
+		g.retiring = make(map[*passthrough.Mirror]struct{})
+	}
+	g.retiring[old] = struct{}{}
+	g.retirees.Go(func() {
+		if err := old.Retire(); err != nil {
+			g.log.Warn("closing a replaced pass-through", zap.Error(err))
+		}
+		g.passMu.Lock()
+		defer g.passMu.Unlock()
+		delete(g.retiring, old)
+	})
+}
+
+// closePass ends them all at once, and what they are doing.
+func (g *Gateway) closePass() error {
+	g.swapPass(nil)
+	g.passMu.Lock()
+	all := slices.Collect(maps.Keys(g.retiring))
+	g.passMu.Unlock()
+	var errs []error
+	for _, m := range all {
+		errs = append(errs, m.Close())
+	}
+	g.retirees.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing pass-through: %w", err)
 	}
 	return nil
 }
@@ -62,15 +111,8 @@ func samePass(a, b *passthrough.Config) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// mirror waits out a change of the pass-through; nil where there is none.
-func (g *Gateway) mirror() *passthrough.Mirror {
-	if m := g.pass.Load(); m != nil {
-		return m
-	}
-	g.passGate.RLock()
-	defer g.passGate.RUnlock()
-	return g.pass.Load()
-}
+// mirror is the pass-through in force, nil where there is none.
+func (g *Gateway) mirror() *passthrough.Mirror { return g.pass.Load() }
 
 // Passthrough decides whether a caller may use the pass-through for a name that is
 // not in this gateway, and returns it. What then may be asked of an upstream, it

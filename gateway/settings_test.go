@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/fairwayhq/fairway/oidc"
 	"github.com/fairwayhq/fairway/passthrough"
+	"github.com/fairwayhq/fairway/passthrough/upstreamtest"
 )
 
 // Settings that fail on their way in leave the former ones in force, all of them.
@@ -26,6 +28,33 @@ func TestFailedSettingsChangeNothing(t *testing.T) {
 	}
 	if _, ok := g.PassthroughStats(); !ok {
 		t.Error("the pass-through is gone")
+	}
+}
+
+// Another setting of the pass-through cuts no download.
+func TestSettingsCutNoDownload(t *testing.T) {
+	t.Parallel()
+	up := upstreamtest.New(t)
+	file := upstreamtest.File{Filename: "big-1.0-py3-none-any.whl", Content: upstreamtest.WheelWith("big", "1.0", make([]byte, 1<<20))}
+	up.Add("big", file)
+	cfg := Config{Dir: t.TempDir(), Passthrough: &passthrough.Config{Upstreams: []passthrough.Upstream{{Name: "up", URL: up.Simple()}}}}
+	g := open(t, cfg)
+	more := make(chan struct{})
+	at := strings.TrimPrefix(up.Path("big", file.Filename), "/")
+	up.On("/"+at, upstreamtest.Stall(1<<19, more))
+	begun, err := g.mirror().File(ctx, passthrough.FileRequest{Upstream: "up", Path: at})
+	must(t, err)
+	defer begun.Close()
+	next := *cfg.Passthrough
+	next.Deny = []string{"evil"}
+	cfg.Passthrough = &next
+	must(t, g.ApplySettings(cfg))
+	close(more)
+	if got, err := io.ReadAll(begun.Body); err != nil || len(got) != len(file.Content) {
+		t.Errorf("%d bytes of %d, %v", len(got), len(file.Content), err)
+	}
+	if _, err := g.mirror().Page(ctx, "evil", passthrough.Proxy); err == nil {
+		t.Error("a name that is denied now is served")
 	}
 }
 

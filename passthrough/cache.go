@@ -115,6 +115,14 @@ func (c *fileCache) close() error {
 	return errors.Join(c.journal.rewrite(c.list()), c.journal.markClean(), c.journal.close())
 }
 
+// resize gives the cache another budget.
+func (c *fileCache) resize(budget int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.budget = budget
+	c.evict("")
+}
+
 // list is all entries, the least recently used first.
 func (c *fileCache) list() []*stored { return c.entries.Values() }
 

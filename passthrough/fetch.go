@@ -62,7 +62,7 @@ func (p *Mirror) fetchPage(ctx context.Context, u *upstream, name string, old *r
 	}
 	defer drain(resp)
 	now := p.cfg.Now()
-	next := record{Name: name, Upstream: u.base.String()}
+	next := record{Name: name, Upstream: u.index}
 	if old != nil {
 		next = *old
 	}

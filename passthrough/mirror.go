@@ -3,8 +3,6 @@ package passthrough
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -27,10 +25,8 @@ type Mirror struct {
 	rules rules
 	ups   []*upstream
 	http  *client
-	tmp   string
 
-	pages      *pageStore
-	files      *fileCache
+	*kept
 	memory     *memory
 	views      *viewCache
 	absent     *lru.Cache[string, time.Time] // name -> until when
@@ -48,10 +44,17 @@ type Mirror struct {
 	gate   sync.Mutex
 	closed bool
 	work   sync.WaitGroup
+	ending sync.Once
+	ended  error
+
+	patience time.Duration // of Retire, retireAfter; tests have none
 }
 
 // Open starts a pass-through on a cache folder, which one process uses at a time.
-func Open(cfg Config, local Local) (_ *Mirror, err error) {
+func Open(cfg Config, local Local) (*Mirror, error) { return open(cfg, local, nil) }
+
+// open shares the cache of an open mirror where it is of the same folder.
+func open(cfg Config, local Local, before *Mirror) (_ *Mirror, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func Open(cfg Config, local Local) (_ *Mirror, err error) {
 		return nil, errors.New("pass-through is not told which names are local")
 	}
 	cfg = cfg.withDefaults()
-	p := &Mirror{cfg: cfg, local: local, tmp: filepath.Join(cfg.Dir, "tmp"), fills: map[string]*fill{}, turns: make(turns, largeAtOnce)}
+	p := &Mirror{cfg: cfg, local: local, fills: map[string]*fill{}, turns: make(turns, largeAtOnce), patience: retireAfter}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -79,16 +82,7 @@ func Open(cfg Config, local Local) (_ *Mirror, err error) {
 		p.ups = append(p.ups, u)
 	}
 	p.http = newClient(cfg, p.ups)
-	if err := os.MkdirAll(p.tmp, 0o700); err != nil {
-		return nil, fmt.Errorf("making temporary folder: %w", err)
-	}
-	if err := p.sweep(); err != nil {
-		return nil, fmt.Errorf("emptying temporary folder: %w", err)
-	}
-	if p.pages, err = newPageStore(filepath.Join(cfg.Dir, "pages"), cfg.MaxPage); err != nil {
-		return nil, err
-	}
-	if p.files, err = openFileCache(cfg.Dir, cfg.CacheBytes); err != nil {
+	if p.kept, err = keep(cfg, before); err != nil {
 		return nil, err
 	}
 	if p.memory, err = newMemory(cfg.MemoryBytes); err != nil {
@@ -101,40 +95,6 @@ func Open(cfg Config, local Local) (_ *Mirror, err error) {
 	return p, errors.Join(err1, err2, err3)
 }
 
-// fillFiles are the names of the temporary files of downloads.
-const fillFiles = "fill-*"
-
-// sweep removes what downloads left that did not end, and nothing else: whoever names
-// a folder for the cache that is not empty shall not lose what is in its tmp.
-func (p *Mirror) sweep() error {
-	left, err := os.ReadDir(p.tmp)
-	if err != nil {
-		return err
-	}
-	for _, f := range left {
-		if mine, _ := filepath.Match(fillFiles, f.Name()); !mine || f.IsDir() {
-			continue
-		}
-		if err := os.Remove(filepath.Join(p.tmp, f.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// createTemp opens a file for a download. An operator may delete the cache at any
-// time, the folder of such files with it.
-func (p *Mirror) createTemp() (*os.File, error) {
-	f, err := os.CreateTemp(p.tmp, fillFiles)
-	if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(p.tmp, 0o700) == nil {
-		f, err = os.CreateTemp(p.tmp, fillFiles)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("making temporary file: %w", err)
-	}
-	return f, nil
-}
-
 // Settings is the configuration with its defaults, without credentials.
 func (p *Mirror) Settings() Config {
 	c := p.cfg
@@ -144,47 +104,6 @@ func (p *Mirror) Settings() Config {
 	}
 	return c
 }
-
-// Close ends all downloads, whose readers get an error, waits for what is under
-// way, and leaves the cache in order.
-func (p *Mirror) Close() error {
-	p.gate.Lock()
-	if p.closed {
-		p.gate.Unlock()
-		return nil
-	}
-	p.closed = true
-	p.gate.Unlock()
-	p.cancel()
-	p.work.Wait()
-	var err error
-	if p.files != nil {
-		err = p.files.close()
-	}
-	if p.memory != nil {
-		p.memory.close()
-	}
-	if p.pages != nil {
-		p.pages.close()
-	}
-	if p.http != nil {
-		p.http.idle()
-	}
-	return err
-}
-
-// enter keeps Close waiting until leave; false once it was called.
-func (p *Mirror) enter() bool {
-	p.gate.Lock()
-	defer p.gate.Unlock()
-	if p.closed {
-		return false
-	}
-	p.work.Add(1)
-	return true
-}
-
-func (p *Mirror) leave() { p.work.Done() }
 
 // Purge drops the page, the files and the metadata kept of a project, and says
 // how many files they were. When its files were first seen is remembered: a purge

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -49,7 +50,7 @@ func (r *record) asked(before []*upstream) bool {
 	for _, u := range before {
 		said := false
 		for _, url := range r.Absent {
-			said = said || url == u.base.String()
+			said = said || url == u.index
 		}
 		if !said {
 			return false
@@ -65,11 +66,10 @@ const headsKept = 8192
 // and the body, packed, under its digest.
 type pageStore struct {
 	dir   string
-	limit int64
 	heads *lru.Cache[string, *record] // nil: known not to be there
 	mu    sync.Mutex                  // of changes
 	enc   *zstd.Encoder
-	dec   *zstd.Decoder
+	dec   atomic.Pointer[zstd.Decoder]
 }
 
 func newPageStore(dir string, limit int64) (*pageStore, error) {
@@ -84,16 +84,24 @@ func newPageStore(dir string, limit int64) (*pageStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making page encoder: %w", err)
 	}
+	s := &pageStore{dir: dir, heads: heads, enc: enc}
+	return s, s.resize(limit)
+}
+
+// resize takes pages of another size. A decoder that was replaced, and may be in use,
+// is left to the garbage collector.
+func (s *pageStore) resize(limit int64) error {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limit)+1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("making page decoder: %w", err)
+		return fmt.Errorf("making page decoder: %w", err)
 	}
-	return &pageStore{dir: dir, limit: limit, heads: heads, enc: enc, dec: dec}, nil
+	s.dec.Store(dec)
+	return nil
 }
 
 func (s *pageStore) close() {
 	_ = s.enc.Close()
-	s.dec.Close()
+	s.dec.Load().Close()
 }
 
 func (s *pageStore) folder(u *upstream, name string) string {
@@ -104,15 +112,23 @@ func (s *pageStore) folder(u *upstream, name string) string {
 func (s *pageStore) head(u *upstream, name string) *record {
 	key := u.name + "/" + name
 	if r, ok := s.heads.Get(key); ok {
-		return r
+		return r.of(u)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r, ok := s.heads.Get(key); ok {
-		return r
+		return r.of(u)
 	}
 	r := s.load(u, name)
 	s.heads.Add(key, r)
+	return r
+}
+
+// of is r, or nil where r is of another index that was called the same.
+func (r *record) of(u *upstream) *record {
+	if r == nil || r.Upstream != u.index {
+		return nil
+	}
 	return r
 }
 
@@ -122,10 +138,10 @@ func (s *pageStore) load(u *upstream, name string) *record {
 		return nil
 	}
 	var r record
-	if json.Unmarshal(raw, &r) != nil || r.Name != name || r.Upstream != u.base.String() {
+	if json.Unmarshal(raw, &r) != nil || r.Name != name {
 		return nil
 	}
-	return &r
+	return r.of(u)
 }
 
 // errNoBody says that a body is not there, or not the one that was stored.
@@ -137,7 +153,7 @@ func (s *pageStore) body(u *upstream, r *record) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoBody, err)
 	}
-	body, err := s.dec.DecodeAll(packed, nil)
+	body, err := s.dec.Load().DecodeAll(packed, nil)
 	if err != nil || sumOf(body) != r.Sum {
 		return nil, errNoBody
 	}

@@ -112,7 +112,7 @@ func (p *Mirror) ask(ctx context.Context, name string) (found, error) {
 			got.record.Absent = absent
 			return p.keep(i, name, got), nil
 		case r.Kind == NotFound:
-			absent = append(absent, u.base.String())
+			absent = append(absent, u.index)
 			if old.usable() {
 				p.note(p.pages.edit(u, name, (*record).forgetBody))
 			}

@@ -12,6 +12,7 @@ import (
 type upstream struct {
 	name   string
 	base   *url.URL // ends in "/"
+	index  string   // base as text
 	origin string   // of base
 	home   string   // origin whose files need no host in their address
 	hosts  map[string]bool
@@ -29,7 +30,7 @@ func newUpstream(c Upstream) (*upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("URL of upstream %s is not usable: %w", c.Name, err)
 	}
-	u := &upstream{name: c.Name, base: base, origin: originOf(base), user: c.Username, pass: c.Password}
+	u := &upstream{name: c.Name, base: base, index: base.String(), origin: originOf(base), user: c.Username, pass: c.Password}
 	u.home = u.origin
 	u.hosts = map[string]bool{u.origin: true}
 	if base.Scheme == "http" { // it may move on to https, but never back
