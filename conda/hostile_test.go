@@ -239,6 +239,7 @@ func TestHostileZip(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	zeros := func(n int) *condatest.Entry { return condatest.File("zeros", string(make([]byte, n))) }
+	long := func(name string) *condatest.Entry { return condatest.File(strings.Repeat(name+"/", 450)+name, "") }
 	many := func(n int) (all []*condatest.Entry) {
 		for i := range n {
 			all = append(all, condatest.File(fmt.Sprintf("f%d", i), ""))
@@ -253,6 +254,9 @@ func TestLimits(t *testing.T) {
 		"unpacked":     {[]*condatest.Entry{zeros(3 << 20)}, conda.Limits{MaxUnpacked: 2 << 20}, "unpacks to more than 2097152 bytes"},
 		"ratio":        {[]*condatest.Entry{zeros(3 << 20)}, conda.Limits{MaxRatio: 2, RatioFrom: 1 << 20}, "unpacks to more than"},
 		"entries":      {many(20), conda.Limits{MaxEntries: 20}, "more than 20 entries"},
+		"paths":        {[]*condatest.Entry{long("a"), long("b"), long("c")}, conda.Limits{MaxEntries: 20}, "paths of the package have more than 2560 bytes"},
+		"links":        {[]*condatest.Entry{long("a"), condatest.Link(tar.TypeSymlink, "l", strings.Repeat("x/", 450)), long("c")}, conda.Limits{MaxEntries: 20}, "paths of the package have more than 2560 bytes"},
+		"long paths":   {[]*condatest.Entry{long("a"), long("b")}, conda.Limits{MaxEntries: 20}, ""},
 		"headers only": {many(4000), conda.Limits{MaxRatio: 2, RatioFrom: 1 << 20}, "unpacks to more than"},
 		"fine":         {append(many(10), zeros(1<<20)), conda.Limits{MaxEntries: 20, MaxUnpacked: 2 << 20}, ""},
 	} {
@@ -313,4 +317,47 @@ func TestBomb(t *testing.T) {
 			t.Errorf("refusing a file of %d bytes took %d MiB", len(data), used>>20)
 		}
 	}
+}
+
+// TestKeysAreNotKept has half a million keys in info/paths.json: what is held in memory of
+// them while they stream by is looked at whenever more of the file is read.
+func TestKeysAreNotKept(t *testing.T) {
+	var paths strings.Builder
+	paths.WriteString(`{"paths":[]`)
+	for i := range 1 << 19 {
+		fmt.Fprintf(&paths, `,"%x":0`, i)
+	}
+	paths.WriteString("}")
+	info, pkg := condatest.Spec{Files: map[string]string{"info/paths.json": paths.String()}}.Members()
+	paths.Reset()
+	r := &heapReader{Reader: bytes.NewReader(condatest.Conda("pkg-1.0-0", condatest.Zstd(condatest.Tar(info...)), condatest.Zstd(condatest.Tar(pkg...))))}
+	info = nil
+	r.before = liveHeap()
+	if _, err := conda.Inspect(r, r.Size(), "pkg-1.0-0.conda", "", now, conda.Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	if r.held > 16<<20 {
+		t.Errorf("reading a file of %d bytes holds %d MiB", r.Size(), r.held>>20)
+	}
+}
+
+// heapReader notes how much the heap grows until a part of it is read.
+type heapReader struct {
+	*bytes.Reader
+	before, held uint64
+	reads        int
+}
+
+func (r *heapReader) ReadAt(p []byte, off int64) (int, error) {
+	if r.reads++; r.reads%16 == 0 {
+		r.held = max(r.held, max(liveHeap(), r.before)-r.before)
+	}
+	return r.Reader.ReadAt(p, off)
+}
+
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -6,7 +6,8 @@ import "time"
 // defaults.
 type Limits struct {
 	// MaxEntries is how many files, links and directories a package may have.
-	// Default: 200,000. Each costs some 150 bytes while a package is read.
+	// Default: 200,000. Each costs some 150 bytes while a package is read, its path
+	// beside that: paths may have 128 bytes on average over so many entries.
 	MaxEntries int
 	// MaxUnpacked is how many bytes a package may unpack to. Default: 16 GiB.
 	MaxUnpacked int64

@@ -13,6 +13,7 @@ type tree struct {
 	kinds map[string]byte // path -> tar.TypeReg, TypeDir or TypeSymlink
 	bends []bend          // links to be looked at when all paths are known
 	count int             // of entries so far
+	bytes int             // of their paths, and of what links lead to
 	limit int
 }
 
@@ -21,6 +22,11 @@ type bend struct{ path, target string }
 
 func newTree(limit int) *tree { return &tree{kinds: map[string]byte{}, limit: limit} }
 
+// bytesPerEntry is how long the paths of a package may be, on average over as many
+// entries as are permitted: paths are what is held in memory of it, and ones of a
+// thousand bytes compress to nothing. Those of real packages have some 60.
+const bytesPerEntry = 128
+
 // add checks one entry; path is its name, made plain.
 func (t *tree) add(h *tar.Header) (path string, err error) {
 	if path, err = plainPath(h.Name, h.Typeflag == tar.TypeDir); err != nil {
@@ -28,6 +34,9 @@ func (t *tree) add(h *tar.Header) (path string, err error) {
 	}
 	if t.count++; t.count > t.limit {
 		return "", invalid("the package has more than %d entries: no more are accepted", t.limit)
+	}
+	if t.bytes += len(path) + len(h.Linkname); t.bytes > t.limit*bytesPerEntry {
+		return "", invalid("the paths of the package have more than %d bytes together: no more are accepted", t.limit*bytesPerEntry)
 	}
 	kind := h.Typeflag
 	switch kind {

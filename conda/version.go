@@ -57,7 +57,7 @@ func ParseVersion(s string) (Version, error) {
 		return fail("at most one '+' is expected")
 	}
 	if main == "" || main == "_" {
-		return fail("it is empty") // conda takes a lone underscore; rattler then reads none of the index
+		return fail("it is empty, or nothing but an underscore") // which conda takes, and rattler reads no index with
 	}
 	// A last underscore belongs to the segment before it: 1.0.1_ comes before
 	// 1.0.1a, which openssl needs.
