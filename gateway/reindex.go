@@ -130,7 +130,7 @@ func (g *Gateway) reread(ctx context.Context, p *catalog.Package) (fixed *catalo
 	}
 	defer f.Close()
 	if err := g.blobs.Verify(ctx, p.SHA256); err != nil {
-		return nil, "", fmt.Errorf("its stored bytes are damaged: %w", err)
+		return nil, "", err
 	}
 	// What was accepted stays accepted, whatever the clock says now.
 	info, err := g.inspectConda(ctx, f, size, p.Filename, p.Subdir, time.UnixMilli(p.UploadedAt))
