@@ -19,7 +19,7 @@ type ChannelSettings struct {
 	Visibility  *string         `json:"visibility,omitempty"`
 	Project     *string         `json:"project,omitempty"` // name or id; "" for none
 	Description *string         `json:"description,omitempty"`
-	Notices     json.RawMessage `json:"notices,omitempty"` // CEP 6
+	Notices     json.RawMessage `json:"notices,omitempty"` // CEP 6; null takes them away
 
 	// Public opens a channel, or makes an open one licensed: what APIs say that know
 	// two visibilities. A closed one stays closed.
@@ -191,7 +191,11 @@ func (g *Gateway) applySettings(c *Caller, ch *catalog.Channel, s ChannelSetting
 		}
 		ch.Description = *s.Description
 	}
-	if s.Notices != nil {
+	switch {
+	case s.Notices == nil:
+	case string(s.Notices) == "null":
+		ch.Notices = nil
+	default:
 		if err := checkNotices(s.Notices); err != nil {
 			return err
 		}
@@ -227,7 +231,7 @@ func checkNotices(raw json.RawMessage) error {
 		} `json:"notices"`
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return Errorf(http.StatusBadRequest, "the notices are no JSON object with a list 'notices': %s", err.Error())
+		return Errorf(http.StatusBadRequest, "the notices cannot be read, for %s: an object with a list 'notices' is expected (CEP 6)", jsonFault(err))
 	}
 	for i, n := range doc.Notices {
 		if n.Message == "" {

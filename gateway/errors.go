@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,6 +35,18 @@ func Errorf(status int, format string, args ...any) *Error {
 		m = strings.ToValidUTF8(m[:MaxMessage-1-len(cut)], "") + cut
 	}
 	return &Error{Status: status, Message: m}
+}
+
+// jsonFault is what is wrong with JSON that was sent, without the names of our types.
+func jsonFault(err error) string {
+	var other *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &other):
+		return strings.TrimPrefix(err.Error(), "json: ")
+	case other.Field == "":
+		return "it is a JSON " + other.Value
+	}
+	return fmt.Sprintf("%q is a JSON %s", other.Field, other.Value)
 }
 
 // AsError turns any error of a gateway operation into what a caller may see. An

@@ -332,7 +332,7 @@ func provenanceOf(attestations json.RawMessage, c *Caller) ([]byte, error) {
 	}
 	var list []json.RawMessage
 	if err := json.Unmarshal(attestations, &list); err != nil {
-		return nil, Errorf(http.StatusBadRequest, "attestations is no JSON array of attestation objects: %.200s", err.Error())
+		return nil, Errorf(http.StatusBadRequest, "the attestations cannot be read, for %.200s: a JSON array of attestation objects is expected", jsonFault(err))
 	}
 	if len(list) == 0 {
 		return nil, nil

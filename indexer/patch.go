@@ -44,7 +44,11 @@ func parsePatch(raw json.RawMessage) (*instructions, error) {
 	}
 	var p instructions
 	if err := json.Unmarshal(raw, &p); err != nil {
-		return nil, fmt.Errorf("the patch instructions cannot be read (%w): an object with packages, packages.conda, remove and revoke is expected", err)
+		fault := strings.TrimPrefix(err.Error(), "json: ")
+		if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) { // whose words name our types
+			fault = fmt.Sprintf("%q is a JSON %s", other.Field, other.Value)
+		}
+		return nil, fmt.Errorf("the patch instructions cannot be read (%s): an object with packages, packages.conda, remove and revoke is expected", fault)
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("null")) {
 		return nil, errors.New("the patch instructions are null: an object with packages, packages.conda, remove and revoke is expected")

@@ -220,6 +220,7 @@ func TestPythonFormsMustAgree(t *testing.T) {
 		"no name":                     {400, harness.PyUploadRequest(key, file, data, map[string]string{"name": ""})},
 		"no action":                   {400, harness.PyUploadRequest(key, file, data, map[string]string{":action": ""})},
 		"an old action":               {410, harness.PyUploadRequest(key, file, data, map[string]string{":action": "submit"})},
+		"an unknown action":           {400, harness.PyUploadRequest(key, file, data, map[string]string{":action": "upload"})},
 		"another protocol":            {400, harness.PyUploadRequest(key, file, data, map[string]string{"protocol_version": "2"})},
 		"an archive of another name":  {400, harness.PyUploadRequest(key, file, foreign, nil)},
 		"a file name with a folder":   {400, harness.PyUploadRequest(key, "x/"+file, data, map[string]string{"name": "app", "version": "1.0"})},

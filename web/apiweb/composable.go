@@ -230,7 +230,7 @@ func (s *Surface) updateKey(w http.ResponseWriter, r *http.Request, p web.Params
 		if in.Project != nil && *in.Project != old.ProjectID && *in.Project != s.env.Gateway.ProjectName(old.ProjectID) {
 			return 0, nil, gateway.Errorf(http.StatusBadRequest, "project is %.60q: a key's project cannot change, make another key", *in.Project)
 		}
-		if in.Scope != nil && !sameScope(in.Scope, old.Scope) {
+		if in.Scope != nil && string(in.Scope) != "null" && !sameScope(in.Scope, old.Scope) {
 			return 0, nil, gateway.Errorf(http.StatusBadRequest, "the scope differs from the key's: a key's scope cannot change, make another key")
 		}
 		ch := gateway.KeyChange{Name: in.Name, Enabled: in.Enabled}

@@ -40,6 +40,7 @@ func Build(routes []web.Route) ([]byte, error) {
 	if err := json.Unmarshal(schemaSource, &schemas); err != nil {
 		return nil, fmt.Errorf("reading the schemas: %w", err)
 	}
+	takeNull(schemas)
 	paths, seen := obj{}, map[string]bool{}
 	for i := range routes {
 		r := &routes[i]
@@ -87,8 +88,29 @@ func Build(routes []web.Route) ([]byte, error) {
 	return json.MarshalIndent(doc, "", " ")
 }
 
+// sent names the schemas of what clients send.
+var sent = [...]string{
+	"KeyInput", "KeyChange", "Rotation", "CatenaKeyChange", "PolicyInput", "PolicyChange", "GraphQLRequest",
+	"ChannelInput", "ChannelSettings", "YankInput", "PythonSettings", "PythonYank",
+}
+
+// takeNull lets fields that may be absent from what clients send be null, which means
+// the same: many write every field that they know of.
+func takeNull(schemas obj) {
+	for _, name := range sent {
+		schema := schemas[name].(obj)
+		needed, _ := schema["required"].([]any)
+		properties := schema["properties"].(obj)
+		for field, p := range properties {
+			if !slices.Contains(needed, any(field)) && len(p.(obj)) > 0 {
+				properties[field] = obj{"anyOf": []any{p, obj{"type": "null"}}}
+			}
+		}
+	}
+}
+
 const about = "A GET route serves HEAD, too. Every route takes the key in any of the forms below; two different ones in a " +
-	"request are refused, and so is one in the query. A wrong key is refused everywhere, also where none is needed. " +
+	"request are refused, and so is one in the query. A wrong key is refused also where none is needed, if keys are looked at. " +
 	"x-permissions lists what a key needs: the first always, the others for some requests."
 
 var (

@@ -11,7 +11,7 @@ func pythonTable() map[string]operation {
 	form := []content{{"multipart/form-data", obj{
 		"type": "object", "required": []string{":action", "name", "version", "filetype", "content"},
 		"properties": obj{
-			":action": obj{"type": "string", "description": "file_upload: PyPI's other actions are gone."}, "protocol_version": obj{"const": "1"}, "name": text, "version": text,
+			":action": obj{"const": "file_upload"}, "protocol_version": obj{"const": "1"}, "name": text, "version": text,
 			"filetype": obj{"enum": []string{"bdist_wheel", "sdist"}}, "content": obj{"type": "string", "format": "binary"},
 			"sha256_digest": text, "md5_digest": text, "blake2_256_digest": text, "attestations": text,
 		},

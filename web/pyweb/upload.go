@@ -165,10 +165,12 @@ func checkFileName(name string) error {
 // check says what the form lacks.
 func (f *form) check() error {
 	switch {
-	case f.action != "file_upload" && f.action != "":
-		return gateway.Errorf(http.StatusGone, ":action is %.40q: only file_upload is supported", f.action)
 	case f.action == "":
 		return gateway.Errorf(http.StatusBadRequest, "the form has no field ':action': file_upload is expected")
+	case f.action == "submit", f.action == "submit_pkg_info", f.action == "doc_upload": // PyPI had them once
+		return gateway.Errorf(http.StatusGone, ":action is %q: only file_upload is supported", f.action)
+	case f.action != "file_upload":
+		return gateway.Errorf(http.StatusBadRequest, ":action is %.40q: file_upload is expected", f.action)
 	case f.protocol != "" && f.protocol != "1":
 		return gateway.Errorf(http.StatusBadRequest, "protocol_version is %.40q: 1 is expected", f.protocol)
 	case f.upload.Name == "":

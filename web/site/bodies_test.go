@@ -41,3 +41,46 @@ func TestWrongBodiesAreToldInWordsOfTheirOwn(t *testing.T) {
 	}
 	w.want(400, "POST", "/api/graphql", w.admin, "{\"query\":\"mutation { createApiKey(name:\\\"\xff\\\") { key } }\"}")
 }
+
+// Channels and Python tell in plain text.
+func TestWrongBodiesOfChannels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	w.want(201, "POST", "/api/v1/channels", w.admin, `{"name":"team","notices":{"notices":[{"message":"moving"}]}}`)
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		says               string
+	}{
+		{"PATCH", "/api/v1/channels/team", `{"notices":true}`, 400, "it is a JSON bool"},
+		{"PATCH", "/api/v1/channels/team", `{"notices":{"notices":"x"}}`, 400, `"notices" is a JSON string`},
+		{"PUT", "/api/v1/patch/team/noarch", `{"packages":[]}`, 422, `"packages" is a JSON array`},
+		{"PUT", "/api/v1/patch/team/noarch", `{"packages":`, 422, "unexpected end of JSON"},
+	} {
+		res, raw := w.do(tt.method, tt.path, w.admin, tt.body)
+		if res.StatusCode != tt.status || !strings.Contains(raw, tt.says) || strings.Contains(raw, "json:") || strings.Contains(raw, "Go ") {
+			t.Errorf("%s %s %s: %d %s, want %d and %q", tt.method, tt.path, tt.body, res.StatusCode, raw, tt.status, tt.says)
+		}
+	}
+	notices := func() string { _, raw := w.do("GET", "/team/notices.json", w.admin, ""); return raw }
+	if got := notices(); !strings.Contains(got, "moving") {
+		t.Errorf("after changes that were refused: %s", got)
+	}
+	w.want(200, "PATCH", "/api/v1/channels/team", w.admin, `{"visibility":null,"project":null,"description":null,"notices":null}`)
+	if got := notices(); strings.TrimSpace(got) != `{"notices":[]}` {
+		t.Errorf("notices that were taken away: %s, which conda does not read", got)
+	}
+}
+
+// Clients that write every field which they know of say null for those they leave.
+func TestNullIsAFieldThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	made := w.want(201, "POST", "/api/v1/apikeys", w.admin,
+		`{"name":"k","role":"reader","policy":null,"type":null,"expires_at":null,"enabled":null,"project":null,"scope":{"channels":["a"]},"cidrs":null}`)
+	at := "/api/v1/apikeys/" + made["id"].(string)
+	got := w.want(200, "PUT", at, w.admin, `{"name":null,"role":null,"type":null,"expires_at":null,"enabled":null,"policy":null,"project":null,"scope":null,"cidrs":null}`)
+	if got["name"] != "k" || got["role"] != "reader" || got["scope"] == nil {
+		t.Errorf("changed: %v", got)
+	}
+}
