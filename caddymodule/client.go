@@ -82,7 +82,7 @@ func refusal(raw json.RawMessage) error {
 // post sends a request to an admin endpoint, whatever network it is on.
 func post(ctx context.Context, address, path string, body []byte) (*http.Response, error) {
 	addr, err := caddy.ParseNetworkAddress(address)
-	if err != nil || addr.PortRangeSize() > 1 {
+	if err != nil || addr.PortRangeSize() > 1 || strings.Contains(address, "://") {
 		return nil, fmt.Errorf("%s is %q: an address as 127.0.0.1:2019 or unix//run/fairway/admin.sock is expected", adminEnv, address)
 	}
 	origin, dial := "http://"+addr.JoinHostPort(0), addr.JoinHostPort(0)

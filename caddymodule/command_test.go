@@ -142,6 +142,7 @@ func TestCommandsWithoutGateway(t *testing.T) {
 		strings.TrimPrefix(other.URL, "http://"): "no Fairway gateway",
 		"127.0.0.1:1-9":                          adminEnv,
 		"unix//nowhere/admin.sock":               "fairway run",
+		other.URL:                                "an address as 127.0.0.1:2019",
 	} {
 		t.Setenv(adminEnv, address)
 		if _, _, err := cli("key", "list"); err == nil || !strings.Contains(err.Error(), says) {

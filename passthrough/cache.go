@@ -115,6 +115,17 @@ func (c *fileCache) close() error {
 	return errors.Join(c.journal.rewrite(c.list()), c.journal.markClean(), c.journal.close())
 }
 
+// makeRoom evicts files of that many bytes, or all; false where there is none.
+func (c *fileCache) makeRoom(bytes int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	budget, had := c.budget, c.bytes
+	c.budget = max(0, c.bytes-bytes)
+	c.evict("")
+	c.budget = budget
+	return c.bytes < had
+}
+
 // resize gives the cache another budget.
 func (c *fileCache) resize(budget int64) {
 	c.mu.Lock()

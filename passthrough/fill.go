@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -181,7 +182,7 @@ func (f *fill) copyAll(ctx context.Context, resp *http.Response, digest io.Write
 			if f.written+int64(n) > f.limit() {
 				return refuse(BadGateway, nil, "upstream %s sends more bytes of %s than permitted", f.up.name, clip(f.file.Filename))
 			}
-			if _, err := f.tmp.Write(buf[:n]); err != nil {
+			if err := f.write(buf[:n]); err != nil {
 				return refuse(Unavailable, err, "the gateway's cache cannot be written")
 			}
 			_, _ = digest.Write(buf[:n])
@@ -204,6 +205,20 @@ func (f *fill) copyAll(ctx context.Context, resp *http.Response, digest io.Write
 			if body, err = f.resume(ctx, tries, validator); err != nil && refusalOf(err).Kind != Unavailable {
 				return err
 			}
+		}
+	}
+}
+
+// room is how many bytes of other files make way on a full disk at least.
+const room = 64 << 20
+
+// write appends to the temporary file. A disk that is full before the cache's budget
+// is spent takes what was used least recently for what is wanted now.
+func (f *fill) write(b []byte) error {
+	for {
+		n, err := f.tmp.Write(b)
+		if b = b[n:]; !errors.Is(err, syscall.ENOSPC) || !f.p.files.makeRoom(max(room, f.size-f.written)) {
+			return err
 		}
 	}
 }
