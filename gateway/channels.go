@@ -223,17 +223,24 @@ func (g *Gateway) projectFor(c *Caller, nameOrID string) (id string, err error) 
 	return p.ID, nil
 }
 
-// checkNotices refuses what conda could not read (CEP 6).
+// checkNotices refuses what clients could not read (CEP 6), and would show nothing of.
 func checkNotices(raw json.RawMessage) error {
 	var doc struct {
-		Notices []struct {
-			Message string `json:"message"`
+		Notices *[]struct {
+			ID        string `json:"id"`
+			Message   string `json:"message"`
+			Level     string `json:"level"`
+			CreatedAt string `json:"created_at"`
+			ExpiresAt string `json:"expires_at"`
 		} `json:"notices"`
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return Errorf(http.StatusBadRequest, "the notices cannot be read, for %s: an object with a list 'notices' is expected (CEP 6)", jsonFault(err))
 	}
-	for i, n := range doc.Notices {
+	if doc.Notices == nil {
+		return Errorf(http.StatusBadRequest, "the notices have no list 'notices': CEP 6 asks for one")
+	}
+	for i, n := range *doc.Notices {
 		if n.Message == "" {
 			return Errorf(http.StatusBadRequest, "notice %d has no message: CEP 6 asks for one", i+1)
 		}

@@ -131,8 +131,16 @@ func (g *Gateway) SetPatch(ctx context.Context, c *Caller, channel, subdir strin
 			return 0, Errorf(http.StatusUnprocessableEntity, "%s", err.Error())
 		}
 	}
+	if st, err := g.cat.Subdir(ctx, ch.ID, subdir); err != nil {
+		return 0, err
+	} else if len(instructions) == 0 && st.Rev == 0 { // nothing is to become a subdir by being taken away
+		return 0, Errorf(http.StatusNotFound, "nothing was ever published or patched in %s/%s", channel, subdir)
+	}
 	ctx = context.WithoutCancel(ctx)
 	rev, err = g.cat.Update(ctx, c.Actor(), func(tx *catalog.Tx) error {
+		if _, err := sameChannel(tx, ch); err != nil {
+			return err
+		}
 		if err := tx.SetPatch(ch.ID, subdir, instructions); err != nil {
 			return err
 		}
