@@ -108,7 +108,7 @@ func answer(w http.ResponseWriter, r *http.Request, run func(call, *json.Decoder
 		}
 		release, ok := g.Acquire()
 		if !ok {
-			return nil, errClosing
+			return nil, g.Closed()
 		}
 		defer release()
 		body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody))

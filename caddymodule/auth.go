@@ -74,13 +74,11 @@ func parsePermissions(names []string) ([]authz.Perm, error) {
 	return perms, nil
 }
 
-var errClosing = &gateway.Error{Status: http.StatusServiceUnavailable, Message: "the gateway is closing: try again in a moment"}
-
 // decide returns the request's key, or why it is refused.
 func (g *guard) decide(r *http.Request) (*authz.Key, error) {
 	release, ok := g.env.Gateway.Acquire()
 	if !ok {
-		return nil, errClosing
+		return nil, g.env.Gateway.Closed()
 	}
 	defer release()
 	c, err := g.env.Caller(r, "")

@@ -132,8 +132,9 @@ func findApp(ctx caddy.Context) (*App, error) {
 func (p *part) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	release, ok := p.gateway.Acquire()
 	if !ok {
-		web.ErrorHeaders(w.Header(), errClosing.Status)
-		http.Error(w, errClosing.Message, errClosing.Status)
+		closed := p.gateway.Closed()
+		web.ErrorHeaders(w.Header(), closed.Status)
+		http.Error(w, closed.Message, closed.Status)
 		return nil
 	}
 	defer release()

@@ -113,6 +113,7 @@ func (g *Gateway) apply(changes []catalog.Change) {
 			// The row is committed and memory is behind it. For keys that would be a
 			// revocation not in force, so nothing is served any more.
 			g.ready.Store(false)
+			g.behind.Store(true)
 			g.leases.closed.Store(true)
 			g.log.Error("applying a committed change failed; refusing all requests until a restart",
 				zap.String("kind", string(ch.Kind)), zap.String("id", ch.ID), zap.Error(err))

@@ -61,6 +61,9 @@ func TestCommittedChangeThatCannotBeRead(t *testing.T) {
 		if ok != heals || !warned.Load() {
 			t.Errorf("heals %v: requests are taken: %v, warned: %v", heals, ok, warned.Load())
 		}
+		if says := g.Closed().Message; !heals && !strings.Contains(says, "until it is restarted") {
+			t.Errorf("requests are told: %s", says)
+		}
 		if err := g.Identify(c); heals && status(err) != http.StatusUnauthorized {
 			t.Errorf("the key that was disabled: %v", err)
 		}

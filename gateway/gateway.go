@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,7 @@ type Gateway struct {
 	unnamed    map[[32]byte]time.Time // bytes without a row, and since when; of housekeeping
 
 	ready  atomic.Bool
+	behind atomic.Bool // memory cannot follow the catalog
 	leases leases
 	stop   context.CancelFunc
 	loops  sync.WaitGroup
@@ -171,6 +173,14 @@ func (g *Gateway) Acquire() (release func(), ok bool) {
 		return nil, false
 	}
 	return g.leases.release, true
+}
+
+// Closed says why no lease is given.
+func (g *Gateway) Closed() *Error {
+	if g.behind.Load() {
+		return Errorf(http.StatusServiceUnavailable, "the gateway cannot read back what was changed, and serves nothing until it is restarted: its log says why")
+	}
+	return Errorf(http.StatusServiceUnavailable, "the gateway is closing: try again in a moment")
 }
 
 // settleAccount makes the account carry the configured slug, and the built-in
