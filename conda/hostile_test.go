@@ -331,7 +331,6 @@ func TestKeysAreNotKept(t *testing.T) {
 	info, pkg := condatest.Spec{Files: map[string]string{"info/paths.json": paths.String()}}.Members()
 	paths.Reset()
 	r := &heapReader{Reader: bytes.NewReader(condatest.Conda("pkg-1.0-0", condatest.Zstd(condatest.Tar(info...)), condatest.Zstd(condatest.Tar(pkg...))))}
-	info = nil
 	r.before = liveHeap()
 	if _, err := conda.Inspect(r, r.Size(), "pkg-1.0-0.conda", "", now, conda.Limits{}); err != nil {
 		t.Fatal(err)

@@ -208,7 +208,7 @@ func TestCheckPatchRefusesWhatCannotBeApplied(t *testing.T) {
 		of(`"legacy_bz2_md5":"zz"`):                                             `sets legacy_bz2_md5 to "zz": an MD5 in hexadecimal`,
 		of(`"legacy_bz2_size":"x"`):                                             "sets legacy_bz2_size to",
 		of(`"noarch":"java"`):                                                   `sets noarch to "java": "generic" or "python"`,
-		of(`"timestamp":253402300800000`):                                   "sets timestamp to",
+		of(`"timestamp":253402300800000`):                                       "sets timestamp to",
 		of(`"build_number":18446744073709551616`):                               "sets \"build_number\" to",
 		of(`"purls":["x"]`):                                                     `sets purls to ["x"]`,
 		of(`"x":` + strings.Repeat("[", 65) + strings.Repeat("]", 65)):          "at most 64 levels deep",

@@ -36,7 +36,9 @@ func TestGraphQLShowsWhatTheKeyMayRead(t *testing.T) {
 	fetch, index := policy("package:read"), policy("channel:read")
 
 	const variants = `variants(includeHidden:true) { page { platform filename yankedReason } }`
-	of := func(name string) string { return `{ package(channelName:"c", name:"` + name + `") { ` + variants + ` } }` }
+	of := func(name string) string {
+		return `{ package(channelName:"c", name:"` + name + `") { ` + variants + ` } }`
+	}
 	const list = `{ channel(name:"c") { packages { page { name ` + variants + ` } } } }`
 	const round = `{ package(channelName:"c", name:"both") { channel { name packages { totalCount page { name } } } } }`
 	for _, c := range []struct {
