@@ -39,6 +39,31 @@ func TestMetadataOfUpstream(t *testing.T) {
 	}
 }
 
+// Ranges of a wheel are read where they come as they are, whatever the header of that
+// says, and refused with a word about it where they do not.
+func TestCodedRanges(t *testing.T) {
+	t.Parallel()
+	for coding, wrong := range map[string]string{"identity": "", "gzip": "content coding"} {
+		e := setup(t)
+		f, at := e.wheel("lib", "1.0", large(400<<10))
+		e.up.On("/"+at, func(c *upstreamtest.Context) {
+			c.W.Header().Set("Content-Encoding", coding)
+			c.Next.ServeHTTP(c.W, c.R)
+		})
+		m, err := e.Metadata(ctx, FileRequest{Upstream: "up", Path: at})
+		switch {
+		case wrong != "":
+			if err == nil || !strings.Contains(err.Error(), wrong) {
+				t.Errorf("%s: %v", coding, err)
+			}
+		case err != nil || !bytes.Equal(m.Bytes, upstreamtest.Metadata("lib", "1.0")):
+			t.Errorf("%s: %v", coding, err)
+		default:
+			e.mustFetch(at, f.Content)
+		}
+	}
+}
+
 // Metadata of a wheel without any beside it is read by ranges, once for all who
 // ask, and costs a little of the wheel.
 func TestSynthesisedMetadata(t *testing.T) {

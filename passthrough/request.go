@@ -37,9 +37,9 @@ func (p *Mirror) openFile(ctx context.Context, u *upstream, target *url.URL, fil
 	if err != nil {
 		return nil, err
 	}
-	if coding := resp.Header.Get("Content-Encoding"); resp.StatusCode == http.StatusOK && coding != "" && coding != "identity" {
+	if resp.StatusCode == http.StatusOK && coded(resp) {
 		_ = resp.Body.Close()
-		return nil, refuse(BadGateway, nil, "upstream %s sends %s in a content coding that was not asked for", u.name, clip(filename))
+		return nil, miscoded(u, filename)
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer drain(resp)
@@ -62,11 +62,26 @@ func (p *Mirror) openRange(ctx context.Context, u *upstream, target *url.URL, fi
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent || resp.Header.Get("Content-Encoding") != "" {
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent {
 		defer drain(resp)
 		return nil, faultOf(u, resp)
 	}
+	if coded(resp) {
+		_ = resp.Body.Close()
+		return nil, miscoded(u, filename)
+	}
 	return resp, nil
+}
+
+// coded reports whether the bytes of an answer are not those of the file. Some
+// servers say "identity", though it is no coding of an answer (RFC 9110 §8.4).
+func coded(resp *http.Response) bool {
+	coding := resp.Header.Get("Content-Encoding")
+	return coding != "" && coding != "identity"
+}
+
+func miscoded(u *upstream, filename string) *Refusal {
+	return refuse(BadGateway, nil, "upstream %s sends %s in a content coding that was not asked for", u.name, clip(filename))
 }
 
 // askFile sends one request for a file, through the breaker of its upstream.
