@@ -62,7 +62,7 @@ func TestSchemathesis(t *testing.T) {
 			args := append([]string{
 				"-m", "schemathesis.cli", "run", g.URL + "/-/openapi.json", "--phases", "examples,coverage,fuzzing", "--checks",
 				"not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance," +
-					"response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth",
+					"response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance,ignored_auth",
 				"--max-time", "40", "--max-examples", "10", "--workers", "1", "--seed", "1", "--no-color", "--no-shrink", "--request-timeout", "30",
 			}, flags...)
 			cmd := exec.CommandContext(ctx, harness.Interpreter(t, "api"), args...)
