@@ -106,11 +106,12 @@ func readTar(src *source, name Filename, lim Limits) ([]byte, error) {
 }
 
 func walkTar(r io.Reader, name Filename, lim Limits) (raw []byte, err error) {
-	t := tar.NewReader(r)
+	heads := &tarHeads{r: r}
+	t := tar.NewReader(heads)
 	root := sdistRoot{name: name}
 	members := newTarMembers()
 	for count := 0; ; count++ {
-		h, err := t.Next()
+		h, err := heads.next(t)
 		if err == io.EOF { //nolint:errorlint // a wrapped EOF is no end of a stream
 			break
 		}
@@ -121,6 +122,9 @@ func walkTar(r io.Reader, name Filename, lim Limits) (raw []byte, err error) {
 			return nil, invalid("source distribution has more than %d members", lim.MaxEntries)
 		}
 		if err := checkTarHeader(h); err != nil {
+			return nil, err
+		}
+		if err := heads.check(h); err != nil {
 			return nil, err
 		}
 		if h.Typeflag == tar.TypeXGlobalHeader {

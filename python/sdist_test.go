@@ -43,7 +43,8 @@ func TestSoundSdists(t *testing.T) {
 			tar.Header{Name: "ours-1.0/a/LICENSE", Typeflag: tar.TypeSymlink, Linkname: "../LICENSE"},
 			tar.Header{Name: "ours-1.0/README", Typeflag: tar.TypeSymlink, Linkname: "docs/README.md"},
 			tar.Header{Name: "ours-1.0/b", Typeflag: tar.TypeLink, Linkname: "ours-1.0/PKG-INFO"}),
-		"padding": gzipped(append(gunzipped(t, tarball(t)), make([]byte, 9000)...)),
+		"PAX size, as uv writes it": gzipped(paxed(t, fmt.Sprintf("size=%d", size(t)), "path=ours-1.0/PKG-INFO")),
+		"padding":                   gzipped(append(gunzipped(t, tarball(t)), make([]byte, 9000)...)),
 	} {
 		if _, err := inspect(data, "ours-1.0.tar.gz", python.Limits{}); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -109,19 +110,23 @@ func TestHostileSdists(t *testing.T) {
 			tar.Header{Name: "ours-1.0/d", Typeflag: tar.TypeSymlink, Linkname: "src"}, tar.Header{Name: "ours-1.0/d/evil"}),
 		"linked through a link": tarball(t,
 			tar.Header{Name: "ours-1.0/d", Typeflag: tar.TypeSymlink, Linkname: "src"}, tar.Header{Name: "ours-1.0/e", Typeflag: tar.TypeLink, Linkname: "ours-1.0/d/x"}),
-		"character device":     one(tar.Header{Name: "ours-1.0/a", Typeflag: tar.TypeChar}),
-		"block device":         one(tar.Header{Name: "ours-1.0/a", Typeflag: tar.TypeBlock}),
-		"pipe":                 one(tar.Header{Name: "ours-1.0/a", Typeflag: tar.TypeFifo}),
-		"contiguous":           gzipped(retyped(raw, '7')),
-		"unknown type":         gzipped(retyped(raw, 'Z')),
-		"GNU sparse":           gzipped(retyped(raw, 'S')),
-		"PAX size":             gzipped(paxed(t, "size=5")),
-		"PAX size twice":       gzipped(paxed(t, "size=600", "size=46")),
-		"PAX sparse":           gzipped(paxed(t, "GNU.sparse.major=1", "GNU.sparse.minor=0")),
-		"PAX sparse 0.1":       gzipped(paxed(t, "GNU.sparse.map=0,5", "GNU.sparse.size=5", "GNU.sparse.numblocks=1")),
-		"PAX malformed":        gzipped(paxed(t, "path")),
-		"PAX path up":          gzipped(paxed(t, "path=../evil")),
-		"PAX global with path": one(tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"path": "evil"}}),
+		"character device":            one(tar.Header{Name: "ours-1.0/a", Typeflag: tar.TypeChar}),
+		"block device":                one(tar.Header{Name: "ours-1.0/a", Typeflag: tar.TypeBlock}),
+		"pipe":                        one(tar.Header{Name: "ours-1.0/a", Typeflag: tar.TypeFifo}),
+		"contiguous":                  gzipped(retyped(raw, '7')),
+		"unknown type":                gzipped(retyped(raw, 'Z')),
+		"GNU sparse":                  gzipped(retyped(raw, 'S')),
+		"PAX size":                    gzipped(paxed(t, "size=5")),
+		"PAX size twice":              gzipped(paxed(t, "size=600", "size=46")),
+		"PAX size wrong, then right":  gzipped(paxed(t, "size=600", fmt.Sprintf("size=%d", size(t)))),
+		"PAX size before another PAX": gzipped(append(paxed(t, "size=600")[:1024], paxed(t, fmt.Sprintf("size=%d", size(t)))...)),
+		"PAX path twice":              gzipped(paxed(t, "path=ours-1.0/setup.py", "path=ours-1.0/PKG-INFO")),
+		"PAX endless":                 gzipped(paxed(t, "comment="+strings.Repeat("x", 1<<20-100))),
+		"PAX sparse":                  gzipped(paxed(t, "GNU.sparse.major=1", "GNU.sparse.minor=0")),
+		"PAX sparse 0.1":              gzipped(paxed(t, "GNU.sparse.map=0,5", "GNU.sparse.size=5", "GNU.sparse.numblocks=1")),
+		"PAX malformed":               gzipped(paxed(t, "path")),
+		"PAX path up":                 gzipped(paxed(t, "path=../evil")),
+		"PAX global with path":        one(tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"path": "evil"}}),
 	} {
 		_, err := inspect(data, "ours-1.0.tar.gz", python.Limits{})
 		refused(t, name, err)
@@ -175,18 +180,28 @@ func summed(raw []byte) []byte {
 	return raw
 }
 
+// size is that of the only member's content.
+func size(t *testing.T) int64 {
+	t.Helper()
+	h, err := tar.NewReader(bytes.NewReader(gunzipped(t, tarball(t)))).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Size
+}
+
 // paxed puts extended attributes before the only member.
 func paxed(t *testing.T, attributes ...string) []byte {
 	t.Helper()
 	var records string
 	for _, a := range attributes {
 		n := len(a) + len("n \n")
-		if n > 9 {
+		for n < len(a)+len(fmt.Sprintf("%d \n", n)) {
 			n++
 		}
 		records += fmt.Sprintf("%d %s\n", n, a)
 	}
-	head := make([]byte, 1024)
+	head := make([]byte, 512+(len(records)+511)/512*512)
 	copy(head, "PaxHeaders/x")
 	copy(head[124:], fmt.Sprintf("%011o", len(records)))
 	head[156] = 'x'

@@ -8,11 +8,11 @@ import (
 )
 
 // checkTarHeader permits files, directories and links that stay inside, each
-// described once: a size or sparse map that readers may or may not honour
-// would show them different members.
+// described once: a sparse map that readers may or may not honour would show
+// them different members.
 func checkTarHeader(h *tar.Header) error {
 	for key := range h.PAXRecords {
-		if key == "size" || strings.HasPrefix(key, "GNU.sparse.") || h.Typeflag == tar.TypeXGlobalHeader && key != "comment" {
+		if strings.HasPrefix(key, "GNU.sparse.") || h.Typeflag == tar.TypeXGlobalHeader && key != "comment" {
 			return invalid("source distribution has a member with the attribute %q, which readers understand differently", clip(key))
 		}
 	}
