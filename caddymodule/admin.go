@@ -34,7 +34,7 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 func (AdminAPI) Routes() []caddy.AdminRoute {
 	var all []caddy.AdminRoute
 	for _, routes := range [][]caddy.AdminRoute{
-		keyOperations(), projectOperations(), channelOperations(), condaOperations(), pythonOperations(), upkeepOperations(),
+		keyOperations(), policyOperations(), projectOperations(), channelOperations(), condaOperations(), pythonOperations(), upkeepOperations(),
 	} {
 		all = append(all, routes...)
 	}

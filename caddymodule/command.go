@@ -23,6 +23,9 @@ func init() {
 		{"key", "Makes and manages API keys", `
 Makes and manages API keys. A key is told once, when it is made: the gateway keeps
 only its digest.`, keyCommands},
+		{"policy", "Manages the policies that say what keys may do", `
+Manages the policies that say what keys may do. The roles are policies that come
+with the gateway and cannot be changed.`, policyCommands},
 		{"project", "Manages the projects that own channels and Python packages", "", projectCommands},
 		{"channel", "Manages conda channels", "", channelCommands},
 		{"conda", "Manages the packages of conda channels", "", condaCommands},

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/conda/condatest"
 	"github.com/fairwayhq/fairway/gateway"
 )
@@ -62,6 +64,57 @@ func TestKeyCommands(t *testing.T) {
 	}
 }
 
+// A policy is made, changed and deleted at the machine, and its keys obey with the
+// next request.
+func TestPolicyCommands(t *testing.T) {
+	s := start(t, config{})
+	s.must("channel", "create", "main")
+	known := fromJSON[[]permissionView](t, s.must("policy", "permissions", "--json"))
+	if len(known) != int(authz.NumPerms) || known[0].Name != "channel:read" || known[0].Description == "" {
+		t.Errorf("the permissions are %+v", known)
+	}
+	if got := s.must("policy", "permissions"); !strings.Contains(got, "Publish new packages.") {
+		t.Errorf("for people, the permissions are %s", got)
+	}
+
+	made := fromJSON[policyView](t, s.must("policy", "create", "pull", "--permission", "package:read", "--permission", "channel:read", "--json"))
+	if want := []string{"channel:read", "package:read"}; made.Name != "pull" || made.Builtin || !slices.Equal(made.Permissions, want) {
+		t.Errorf("made %+v", made)
+	}
+	key := s.must("key", "create", "--name", "laptop", "--policy", "pull")
+	s.must("key", "create", "--name", "desktop", "--policy", "pull")
+	works := func(want int) {
+		t.Helper()
+		if got := s.get("/main/noarch/repodata.json", key).status; got != want {
+			t.Errorf("status %d: %d is expected", got, want)
+		}
+	}
+	works(http.StatusOK)
+	s.must("policy", "set", "pull", "--permission", "metrics:read")
+	works(http.StatusForbidden)
+	s.must("policy", "set", made.ID, "--name", "draw")
+	if shown := fromJSON[policyView](t, s.must("policy", "show", "draw", "--json")); shown.ID != made.ID || !slices.Equal(shown.Permissions, []string{"metrics:read"}) {
+		t.Errorf("shown %+v", shown)
+	}
+	list := fromJSON[[]policyView](t, s.must("policy", "list", "--json"))
+	if len(list) != 6 || list[0].Name != "admin" || !list[0].Builtin || !slices.ContainsFunc(list, func(p policyView) bool { return p.ID == made.ID }) {
+		t.Errorf("listed %+v", list)
+	}
+	for _, args := range [][]string{{"policy", "list"}, {"policy", "show", "draw"}} {
+		if got := s.must(args...); !strings.Contains(got, "draw") || !strings.Contains(got, made.ID) {
+			t.Errorf("fairway %s: %s", strings.Join(args, " "), got)
+		}
+	}
+	if _, errs, err := cli("policy", "delete", "draw"); err != nil || errs != "Policy draw is deleted, and 2 keys with it.\n" {
+		t.Errorf("deleting said %q, %v", errs, err)
+	}
+	works(http.StatusUnauthorized)
+	s.must("policy", "create", "unused", "--permission", "metrics:read")
+	if got := fromJSON[cascade](t, s.must("policy", "delete", "unused", "--json")); got.Keys != 0 {
+		t.Errorf("%d keys went with a policy that none had", got.Keys)
+	}
+}
+
 // A public key needs no role: it has one.
 func TestPublicKeyCommand(t *testing.T) {
 	s := start(t, config{})
@@ -107,6 +160,15 @@ func TestCommandsRefuse(t *testing.T) {
 		{[]string{"key", "show", "nobody"}, `"nobody"`},
 		{[]string{"key", "show"}, "key show KEY"},
 		{[]string{"key", "shew"}, `"shew"`},
+		{[]string{"policy", "create", "x"}, "--permission"},
+		{[]string{"policy", "create", "x", "--permission", "package:*"}, `"package:*"`},
+		{[]string{"policy", "create", "reader", "--permission", "package:read"}, `"reader" exists`},
+		{[]string{"policy", "create", "", "--permission", "package:read"}, "0 bytes"},
+		{[]string{"policy", "set", "reader", "--permission", "package:read"}, "built in"},
+		{[]string{"policy", "set", "moon", "--name", "sun"}, `"moon"`},
+		{[]string{"policy", "set", "moon"}, "--name or --permission"},
+		{[]string{"policy", "show", "moon"}, `"moon"`},
+		{[]string{"policy", "delete", "admin"}, "built in"},
 		{[]string{"project", "create", "core"}, `"core"`},
 		{[]string{"project", "delete", "moon"}, `"moon"`},
 		{[]string{"channel", "create", "Bad Name"}, "Bad Name"},

@@ -169,7 +169,7 @@ func (s *server) metrics() string {
 func cli(args ...string) (stdout, stderr string, err error) {
 	root := &cobra.Command{Use: "fairway", SilenceUsage: true}
 	root.SetHelpTemplate(root.HelpTemplate() + "https://caddyserver.com/docs/command-line\n") // as Caddy's has
-	for _, name := range []string{"key", "project", "channel", "conda", "python", "import", "reserve", "audit", "fsck", "backup"} {
+	for _, name := range []string{"key", "policy", "project", "channel", "conda", "python", "import", "reserve", "audit", "fsck", "backup"} {
 		c := caddycmd.Commands()[name]
 		cmd := &cobra.Command{Use: c.Name, Short: c.Short, Long: c.Long}
 		c.CobraFunc(cmd)

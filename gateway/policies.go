@@ -11,7 +11,7 @@ import (
 	"github.com/fairwayhq/fairway/catalog"
 )
 
-// Policies lists every policy, the built-in ones first.
+// Policies lists every policy, by name.
 func (g *Gateway) Policies(ctx context.Context, c *Caller) ([]*catalog.Policy, error) {
 	if err := g.authorizeOwn(c, authz.PolicyRead); err != nil {
 		return nil, err
