@@ -32,7 +32,7 @@ func prefetchCommand() *cobra.Command {
 				in.Items = append(in.Items, items...)
 			}
 			for _, path := range files {
-				items, err := readWanted(path, requirements)
+				items, err := readWanted(path)
 				if err != nil {
 					return err
 				}
@@ -43,7 +43,7 @@ func prefetchCommand() *cobra.Command {
 			}
 			return runPrefetch(ctx, o, in)
 		})
-	cmd.Flags().StringArrayVarP(&files, "requirement", "r", nil, "`FILE` of requirements, as pip has it; may be repeated")
+	cmd.Flags().StringArrayVarP(&files, "requirement", "r", nil, "`FILE` of requirements, as pip has it, or pylock.toml; may be repeated")
 	cmd.Example = "  fairway python prefetch -r requirements.txt\n  fairway python prefetch pylock.toml\n  fairway python prefetch 'numpy>=2' requests"
 	return cmd
 }
@@ -74,12 +74,17 @@ func runPrefetch(ctx context.Context, o output, in prefetchInput) error {
 // prefetchArgument reads a lock file or one requirement.
 func prefetchArgument(arg string) ([]prefetchItem, error) {
 	if strings.HasSuffix(arg, ".toml") {
-		return readWanted(arg, pylock)
+		return readWanted(arg)
 	}
 	return requirements(strings.NewReader(arg))
 }
 
-func readWanted(path string, read func(io.Reader) ([]prefetchItem, error)) ([]prefetchItem, error) {
+// readWanted reads a lock file, whose name ends in .toml, or requirements.
+func readWanted(path string) ([]prefetchItem, error) {
+	read := requirements
+	if strings.HasSuffix(path, ".toml") {
+		read = pylock
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

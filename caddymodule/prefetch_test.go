@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,7 +39,8 @@ flask==3.0.0 \
 
 func TestLockFile(t *testing.T) {
 	t.Parallel()
-	got, err := pylock(strings.NewReader(`lock-version = "1.0"
+	path := filepath.Join(t.TempDir(), "pylock.toml")
+	lock := []byte(`lock-version = "1.0"
 created-by = "test"
 [[packages]]
 name = "attrs"
@@ -47,7 +50,11 @@ wheels = [{ url = "https://h/x/attrs-25.1.0-py3-none-any.whl#sha256=00", hashes 
 [[packages]]
 name = "local"
 directory = { path = "." }
-`))
+`)
+	if err := os.WriteFile(path, lock, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readWanted(path)
 	want := []prefetchItem{
 		{Name: "attrs", Filename: "attrs-25.1.0-py3-none-any.whl"}, {Name: "attrs", Filename: "attrs-25.1.0.tar.gz"},
 	}
