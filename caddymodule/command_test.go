@@ -183,6 +183,9 @@ func TestCommandsRefuse(t *testing.T) {
 		{[]string{"reserve"}, "--list"},
 		{[]string{"python", "yank", "nothing", "1.0"}, "nothing"},
 		{[]string{"audit", "--since", "ever"}, "ever"},
+		{[]string{"audit", "--limit", "0"}, "--limit is 0: 1 to 1000"},
+		{[]string{"audit", "--limit", "-5"}, "--limit is -5: 1 to 1000"},
+		{[]string{"audit", "--limit", "1001"}, "--limit is 1001: 1 to 1000"},
 	} {
 		if got := s.refused(c.args...); !strings.Contains(got, c.says) {
 			t.Errorf("fairway %s: %q: a sentence with %s is expected", strings.Join(c.args, " "), got, c.says)

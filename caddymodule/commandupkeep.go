@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/fairwayhq/fairway/catalog"
 	"github.com/fairwayhq/fairway/gateway"
 )
 
@@ -25,6 +26,9 @@ func auditCommand() *cobra.Command {
 				return fmt.Errorf("--since is %q: a time as 24h or 7d is expected", since)
 			}
 			in.Since = time.Now().Add(-age).UnixMilli()
+		}
+		if in.Limit < 1 || in.Limit > catalog.MaxRows {
+			return fmt.Errorf("--limit is %d: 1 to %d rows are expected", in.Limit, catalog.MaxRows)
 		}
 		rows, err := ask[[]auditView](ctx, "audit", in, nil)
 		if err != nil {
@@ -45,7 +49,7 @@ func auditCommand() *cobra.Command {
 	f.StringVar(&in.Kind, "kind", "", "Only targets of this kind, as channel")
 	f.StringVar(&in.Target, "target", "", "Only this target")
 	f.StringVar(&since, "since", "", "Only what is younger than this, as 24h")
-	f.IntVar(&in.Limit, "limit", 100, "At most this many rows, up to 1000")
+	f.IntVar(&in.Limit, "limit", 100, fmt.Sprintf("At most this many rows, 1 to %d", catalog.MaxRows))
 	return cmd
 }
 

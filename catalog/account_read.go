@@ -187,13 +187,16 @@ func (r *Reader) AuditRows(ctx context.Context, f AuditFilter) ([]*AuditRow, err
 	return list(ctx, r.q, (*AuditRow).columns, query, args...)
 }
 
+// MaxRows is how many rows a page of the audit trail, or of a search, has at most.
+const MaxRows = 1000
+
 // limit is a page size within its bounds.
 func limit(n int) int {
 	switch {
 	case n <= 0:
 		return 100
-	case n > 1000:
-		return 1000
+	case n > MaxRows:
+		return MaxRows
 	}
 	return n
 }

@@ -194,7 +194,7 @@ type AuditFilter struct {
 	Since  int64 // at or after
 	Until  int64 // before
 	Before int64 // rows with a smaller ID: the last ID of the previous page
-	Limit  int   // default 100, at most 1000
+	Limit  int   // default 100, at most [MaxRows]
 }
 
 // Search selects names of a channel, in name order.
@@ -202,7 +202,7 @@ type Search struct {
 	Contains string // part of the name, in any case of ASCII letters; "" for all
 	After    string // names after this one, "" from the beginning
 	Offset   int
-	Limit    int // default 100, at most 1000
+	Limit    int // default 100, at most [MaxRows]
 }
 
 // Blob is a reference to the bytes of a package file.

@@ -143,17 +143,15 @@ func auditFilter(r *http.Request) (f catalog.AuditFilter, err error) {
 			*to = t.UnixMilli()
 		}
 	}
-	limit := int64(f.Limit)
-	for name, to := range map[string]*int64{"before": &f.Before, "limit": &limit} {
-		if text := q.Get(name); q.Has(name) {
-			if *to, err = strconv.ParseInt(text, 10, 64); err != nil || *to < 1 {
-				return f, gateway.Errorf(http.StatusBadRequest, "%s is %.40q: a number, 1 or more, is expected", name, text)
-			}
+	if text := q.Get("before"); q.Has("before") {
+		if f.Before, err = strconv.ParseInt(text, 10, 64); err != nil || f.Before < 1 {
+			return f, gateway.Errorf(http.StatusBadRequest, "before is %.40q: a number, 1 or more, is expected", text)
 		}
 	}
-	if limit > 1000 {
-		return f, gateway.Errorf(http.StatusBadRequest, "limit is %d: at most 1000 rows a page are given", limit)
+	if text := q.Get("limit"); q.Has("limit") {
+		if f.Limit, err = strconv.Atoi(text); err != nil || f.Limit < 1 || f.Limit > catalog.MaxRows {
+			return f, gateway.Errorf(http.StatusBadRequest, "limit is %.40q: 1 to %d rows a page are expected", text, catalog.MaxRows)
+		}
 	}
-	f.Limit = int(limit)
 	return f, nil
 }

@@ -478,7 +478,11 @@ func TestProjectsAndAudit(t *testing.T) {
 	for _, q := range []string{"since=yesterday", "since=", "until=", "before=", "limit="} {
 		w.want(400, "GET", "/api/v1/audit?"+q, w.admin, "")
 	}
-	w.want(400, "GET", "/api/v1/audit?limit=5000", w.admin, "")
+	for _, limit := range []string{"0", "-5", "1001", "99999999999999999999", "many"} {
+		if got := w.want(400, "GET", "/api/v1/audit?limit="+limit, w.admin, ""); !strings.Contains(got["message"].(string), "1 to 1000 rows") {
+			t.Errorf("limit=%s: %v: a sentence with the bounds is expected", limit, got["message"])
+		}
+	}
 }
 
 // form is an upload's body, its boundary "xyz".
