@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -173,6 +174,18 @@ func TestPythonAttestations(t *testing.T) {
 	at := "/pypi/integrity/theirs/1.0/" + theirs.Filename + "/provenance"
 	if got := page.Files[0].Provenance; got != "https://packages.example.com"+at {
 		t.Errorf("theirs advertises its provenance at %q", got)
+	}
+	up.On("/integrity/", upstreamtest.Status(403))
+	g.Expect(t, 502, harness.Request{Path: at, Key: key})
+	up.Heal()
+	var description struct {
+		Paths map[string]map[string]struct{ Responses map[string]any }
+	}
+	if err := json.Unmarshal([]byte(g.Expect(t, 200, harness.Request{Path: "/-/openapi.json"}).Text()), &description); err != nil {
+		t.Fatal(err)
+	}
+	if _, told := description.Paths["/pypi/integrity/{name}/{version}/{file}/provenance"]["get"].Responses["502"]; !told {
+		t.Error("the description does not tell that an upstream's provenance may be a 502")
 	}
 	if r := g.Expect(t, 200, harness.Request{Path: at, Key: key}); r.Text() != string(theirs.Provenance) {
 		t.Errorf("the upstream's provenance is %s", r.Text())

@@ -18,7 +18,7 @@ func pythonTable() map[string]operation {
 	}}}
 	one := answers(200, "The name.", ref("PythonName"))
 	all := map[string]operation{
-		"GET /pypi/integrity/{name}/{version}/{file}/provenance":      {tag: tagPython, summary: "The provenance of an own file (PEP 740).", open: true, ok: bytesOf("The provenance.", "application/vnd.pypi.integrity.v1+json"), fails: plus(found, 416), shape: plain},
+		"GET /pypi/integrity/{name}/{version}/{file}/provenance":      {tag: tagPython, summary: "The provenance of a file (PEP 740).", open: true, ok: bytesOf("The provenance.", "application/vnd.pypi.integrity.v1+json"), fails: plus(found, 416, 502), shape: plain},
 		"DELETE /pypi/files/" + gateway.LocalFiles + "/{name}/{file}": {tag: tagPython, summary: "Deletes an own file for good; its name is never used again.", ok: answers(200, "It is gone.", ref("Deleted")), fails: changing, shape: plain},
 
 		"GET /api/v1/python":                {tag: tagNames, summary: "Lists the own names that the caller may read.", open: true, ok: answers(200, "The names.", list(ref("PythonName"))), fails: guarded, shape: plain},
