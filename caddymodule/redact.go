@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -112,114 +111,6 @@ func (e *RedactEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (
 		_, _ = buf.Write(clean)
 	}
 	return buf, nil
-}
-
-const (
-	shownOfKey = 7  // characters after the prefix that a mask shows, as everywhere else
-	keyBody    = 50 // base62 characters after "sk-" or "pk-"
-)
-
-// redact masks what has the shape of a key (sk- or pk- and 50 base62 characters,
-// the hyphen perhaps percent-encoded), Basic credentials, and whatever stands in a
-// /t/<key>/ path or in a query as token or auth. It returns b itself when there is nothing to mask; a mask is
-// always shorter than what it covers.
-func redact(b []byte) []byte {
-	var out []byte
-	kept := 0 // everything before it is in out
-	for i := 0; i+2 < len(b); i++ {
-		var from, to int
-		switch b[i] {
-		case 's', 'p', 'S', 'P':
-			from, to = findKey(b, i)
-		case '/':
-			from, to = findPathKey(b, i)
-		case 'b', 'B':
-			from, to = findBasic(b, i)
-		case '?', '&':
-			from, to = findQueryKey(b, i)
-		}
-		if to == 0 {
-			continue
-		}
-		out = append(append(out, b[kept:from]...), mask...)
-		kept, i = to, to-1
-	}
-	if kept == 0 {
-		return b
-	}
-	return append(out, b[kept:]...)
-}
-
-// findKey finds the secret part of a key that begins at i; to is 0 for none.
-func findKey(b []byte, i int) (from, to int) {
-	if b[i+1]|0x20 != 'k' {
-		return 0, 0
-	}
-	from = i + 2
-	switch {
-	case b[from] == '-':
-		from++
-	case len(b) >= from+3 && bytes.EqualFold(b[from:from+3], []byte("%2d")):
-		from += 3
-	default:
-		return 0, 0
-	}
-	for to = from; to < len(b) && isBase62(b[to]); to++ {
-	}
-	if to-from < keyBody {
-		return 0, 0
-	}
-	return from + shownOfKey, to
-}
-
-// findPathKey finds what stands where a path has a key.
-func findPathKey(b []byte, i int) (from, to int) {
-	if b[i+1] != 't' || b[i+2] != '/' {
-		return 0, 0
-	}
-	from = i + 3
-	for to = from; to < len(b) && !bytes.ContainsRune([]byte("/\"' ?\\,"), rune(b[to])); to++ {
-	}
-	if to-from <= len(mask) {
-		return 0, 0 // too short to be a key
-	}
-	return from, to
-}
-
-// findQueryKey finds a credential in a URL's query, where none is taken, of whatever
-// form it is: its owner may have it somewhere else.
-func findQueryKey(b []byte, i int) (from, to int) {
-	for _, name := range [...]string{"token=", "auth="} {
-		if from = i + 1 + len(name); from > len(b) || !bytes.EqualFold(b[i+1:from], []byte(name)) {
-			continue
-		}
-		for to = from; to < len(b) && !bytes.ContainsRune([]byte("&\"' \\"), rune(b[to])); to++ {
-		}
-		if to-from > len(mask) {
-			return from, to
-		}
-	}
-	return 0, 0
-}
-
-// findBasic finds a Basic credential (RFC 7617), which holds a key in base64.
-func findBasic(b []byte, i int) (from, to int) {
-	const scheme = "basic "
-	if from = i + len(scheme); from > len(b) || !bytes.EqualFold(b[i:from], []byte(scheme)) {
-		return 0, 0
-	}
-	for to = from; to < len(b) && (isBase62(b[to]) || b[to] == '+' || b[to] == '/' || b[to] == '='); to++ {
-	}
-	if to-from < keyBody {
-		return 0, 0 // the word in a text
-	}
-	return from, to
-}
-
-const mask = "****"
-
-func isBase62(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 var (

@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -56,6 +58,13 @@ func TestNoKeyInLogs(t *testing.T) {
 				func(r *http.Request) { r.URL.Path = "/t/" + key },
 				func(r *http.Request) { r.URL.Path = "/main/t/" + key + "/noarch/x" },
 				func(r *http.Request) { r.URL.Opaque = "/t/" + strings.Replace(key, "-", "%2D", 1) + "/main" },
+				func(r *http.Request) { r.URL.Opaque = "/t/%73k-" + key[3:] + "/main" },
+				func(r *http.Request) { r.URL.Opaque = "/%74/" + percent(key) + "/main" },
+				func(r *http.Request) { r.URL.Opaque = "/main/%2573" + key[1:20] + percent(key[20:25]) + key[25:] },
+				func(r *http.Request) { r.URL.RawQuery = "x=" + twice(key) },
+				func(r *http.Request) { r.Header.Set("Referer", "http://h/"+percent(key)) },
+				func(r *http.Request) { r.Header.Set("Forwarded-Authorization", "basic  "+basic("u:"+key)) },
+				func(r *http.Request) { r.Header.Set("Cookie", "session="+basic("__token__:"+key)) },
 				func(r *http.Request) { r.URL.RawQuery = "token=" + key },
 				func(r *http.Request) { r.URL.RawQuery = url.Values{"auth": {"x " + key}}.Encode() },
 			} {
@@ -80,7 +89,8 @@ func TestNoKeyInLogs(t *testing.T) {
 		for _, key := range secrets {
 			body := key[3:]
 			for form, needle := range map[string]string{
-				"plain": body[7:], "as password": encoded("__token__:" + key), "as user": encoded(key + ":"),
+				"plain": body[25:], "as password": encoded("__token__:" + key), "as user": encoded(key + ":"),
+				"with another name": encoded("u:" + key), "percent-encoded": percent(body[7:]), "twice": twice(body[7:]),
 			} {
 				if at := strings.Index(text, needle); at >= 0 {
 					t.Errorf("%s holds a key, %s: …%s", name, form, text[max(0, at-200):at+10])
@@ -92,13 +102,29 @@ func TestNoKeyInLogs(t *testing.T) {
 
 // encoded is the middle of a Basic credential, wherever it begins.
 func encoded(text string) string {
-	e := base64.StdEncoding.EncodeToString([]byte(text))
+	e := basic(text)
 	return e[16 : len(e)-4]
 }
+
+func basic(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+
+// percent is text with each of its characters percent-encoded.
+func percent(text string) string {
+	var out strings.Builder
+	for i := range len(text) {
+		fmt.Fprintf(&out, "%%%02X", text[i])
+	}
+	return out.String()
+}
+
+// twice is text with each of its characters percent-encoded, and that again.
+func twice(text string) string { return percent(percent(text)) }
 
 func TestRedact(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat("aB3dE", 10)
+	key := "sk-" + body
+	b64 := func(s string) string { return strings.TrimRight(basic(s), "=") }
 	for in, want := range map[string]string{
 		"":                            "",
 		"basic training":              "basic training",
@@ -120,6 +146,34 @@ func TestRedact(t *testing.T) {
 		`/x?tokens=abcdefgh&token=ab`: `/x?tokens=abcdefgh&token=ab`,
 		`"/t/` + "sk-" + body + `"`:   `"/t/****"`,
 		`sk-` + body + ` sk-` + body:  `sk-aB3dEaB**** sk-aB3dEaB****`,
+
+		// Percent-encoded, here and there, and more than once.
+		"%73k-" + body:                                "%73k-aB3dEaB****",
+		"s%6B-" + body + "/":                          "s%6B-aB3dEaB****/",
+		"%2573%256b%252D" + body:                      "%2573%256b%252DaB3dEaB****",
+		"sk-aB3d%45aB" + body[7:]:                     "sk-aB3d%45aB****",
+		"sk-" + body[:30] + "%2561" + body[31:] + "?": "sk-aB3dEaB****?",
+		"%25%37%33k-" + body:                          "%25%37%33k-aB3dEaB****",
+		"%sk-" + body:                                 "%sk-aB3dEaB****",
+		"%25sk-" + body:                               "%25sk-aB3dEaB****",
+		"%25%2525%":                                   "%25%2525%",
+		`{"uri":"/%74/anything/x/"}`:                  `{"uri":"/%74/****/x/"}`,
+		`{"uri":"/t%2fanything"}`:                     `{"uri":"/t%2f****"}`,
+		`/x?%74oken=pfx_abc%20d z`:                    `/x?%74oken=**** z`,
+		`/x?%2561uth=other-secret`:                    `/x?%2561uth=****`,
+		`"Basic%20` + body + `+%3D" "x`:               `"Basic%20****" "x`,
+
+		// In base64 wherever it stands, behind whatever word.
+		`["Basic   ` + body + `=="]`:                      `["Basic   ****"]`,
+		`["basic\t` + b64(key) + `"]`:                     `["basic\t****"]`,
+		`"key ` + b64("~~>"+key+":") + `"`:                `"key fn4+****"`,
+		`\u001f` + b64(key):                               `\u001f****`,
+		`?x=` + b64("a:"+key) + `&y`:                      `?x=****&y`,
+		`?x=` + b64("ab:"+key) + `&y`:                     `?x=****&y`,
+		`/a/b` + b64(key+key) + `==`:                      `/a/****==`,
+		`x` + b64(":" + key)[1:]:                          `****`,
+		`%61` + b64("?" + key)[1:] + `%3D%3D`:             `****%3D%3D`,
+		"sha512 " + strings.Repeat("0123456789abcdef", 8): "sha512 " + strings.Repeat("0123456789abcdef", 8),
 	} {
 		if got := string(redact([]byte(in))); got != want {
 			t.Errorf("%s: %s: %s is expected", in, got, want)
@@ -131,10 +185,15 @@ func FuzzRedact(f *testing.F) {
 	f.Add("/t/", "x", "/y")
 	f.Fuzz(func(t *testing.T, before, between, after string) {
 		key := "sk-" + strings.Repeat("aB3dE", 10)
-		text := before + key + between + key + after
-		got := string(redact([]byte(text)))
-		if strings.Contains(got, key) {
-			t.Errorf("%q", got)
+		for _, form := range []string{key, percent(key), twice(key), "=" + basic(key), "=" + basic("a"+key), "=" + basic("ab"+key)} {
+			text := before + form + between + form + after
+			if got := string(redact([]byte(text))); strings.Contains(got, form) {
+				t.Errorf("%q", got)
+			}
+			line, _ := json.Marshal(text)
+			if got := redact(line); !json.Valid(got) {
+				t.Errorf("%s is no JSON any more: %s", line, got)
+			}
 		}
 	})
 }
