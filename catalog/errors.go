@@ -21,6 +21,9 @@ var (
 	ErrReadOnly = errors.New("the catalog is read-only since writing to its disk failed: repair the disk and restart")
 	// ErrFull: the disk is full. Nothing was changed; later mutations may succeed.
 	ErrFull = errors.New("the disk of the catalog is full")
+	// ErrExhausted: SQLite cannot open a file or get memory, as for want of file
+	// handles. Nothing was changed; the next try may succeed.
+	ErrExhausted = errors.New("the catalog cannot open a file or get memory")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the catalog is closed")
 	// ErrNoAudit: a mutation changed something without an audit row, which is a
@@ -48,6 +51,8 @@ func translate(err error) error {
 		return ErrConflict
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", ErrFull, err)
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM:
+		return fmt.Errorf("%w: %w", ErrExhausted, err)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/blob"
@@ -49,9 +50,21 @@ func jsonFault(err error) string {
 	return fmt.Sprintf("%q is a JSON %s", other.Field, other.Value)
 }
 
-// AsError turns any error of a gateway operation into what a caller may see. An
-// error nobody foresaw becomes a 500 that tells nothing; ok is then false, and
-// the surface logs the original.
+// exhausted reports whether err is for want of file handles or memory, of this
+// process or of the machine: it passes, and is no fault of what was asked for.
+func exhausted(err error) bool {
+	for _, want := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, catalog.ErrExhausted} {
+		if errors.Is(err, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// AsError turns any error of a gateway operation into what a caller may see. ok is
+// false for one that the operator should know of, and the surface logs the original:
+// one nobody foresaw, which becomes a 500 that tells nothing, and one for want of
+// file handles or memory, a 503.
 func AsError(err error) (e *Error, ok bool) {
 	if errors.As(err, &e) {
 		return e, true
@@ -83,6 +96,8 @@ func AsError(err error) (e *Error, ok bool) {
 		return Errorf(http.StatusServiceUnavailable, "the gateway writes nothing since its disk failed: restart it once the disk is well"), true
 	case errors.Is(err, catalog.ErrClosed), errors.Is(err, errCatalogBehind):
 		return Errorf(http.StatusServiceUnavailable, "the gateway is closing: try again in a moment"), true
+	case exhausted(err):
+		return Errorf(http.StatusServiceUnavailable, "the gateway is out of file handles or memory: try again in a moment"), false
 	}
 	return &Error{Status: http.StatusInternalServerError, Message: "an internal error happened; the gateway's log has it under this request's id"}, false
 }

@@ -147,6 +147,6 @@ var meaning = map[int]string{
 	http.StatusTooManyRequests:              "Too many wrong keys came from this address. A valid key is never refused so.",
 	http.StatusInternalServerError:          "Something that nobody foresaw; the gateway's log has it.",
 	http.StatusBadGateway:                   "The upstream index answers nonsense.",
-	http.StatusServiceUnavailable:           "The gateway is not ready or is closing, or what it needs does not answer.",
+	http.StatusServiceUnavailable:           "The gateway is not ready, is closing, or is out of file handles or memory, or what it needs does not answer.",
 	http.StatusInsufficientStorage:          "The gateway's disk is full.",
 }
