@@ -63,8 +63,8 @@ func exhausted(err error) bool {
 
 // AsError turns any error of a gateway operation into what a caller may see. ok is
 // false for one that the operator should know of, and the surface logs the original:
-// one nobody foresaw, which becomes a 500 that tells nothing, and one for want of
-// file handles or memory, a 503.
+// one nobody foresaw, which becomes a 500 that tells nothing, and two that are a 503:
+// want of file handles or memory, and package files that are gone from the disk.
 func AsError(err error) (e *Error, ok bool) {
 	if errors.As(err, &e) {
 		return e, true
@@ -96,6 +96,10 @@ func AsError(err error) (e *Error, ok bool) {
 		return Errorf(http.StatusServiceUnavailable, "the gateway writes nothing since its disk failed: restart it once the disk is well"), true
 	case errors.Is(err, catalog.ErrClosed), errors.Is(err, errCatalogBehind):
 		return Errorf(http.StatusServiceUnavailable, "the gateway is closing: try again in a moment"), true
+	case errors.Is(err, blob.ErrNotFound):
+		// Not 404: the index goes on naming the file, and mirrors and clients that hear
+		// 404 take it for deleted. An upload of the same bytes mends it.
+		return Errorf(http.StatusServiceUnavailable, "the file is published, but its bytes are gone from the gateway's disk: it has to be uploaded again"), false
 	case exhausted(err):
 		return Errorf(http.StatusServiceUnavailable, "the gateway is out of file handles or memory: try again in a moment"), false
 	}

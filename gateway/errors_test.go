@@ -26,6 +26,7 @@ func TestDiskErrorsAreTold(t *testing.T) {
 		{catalog.ErrReadOnly, http.StatusServiceUnavailable},
 		{catalog.ErrClosed, http.StatusServiceUnavailable},
 		{catalog.ErrExhausted, http.StatusServiceUnavailable},
+		{blob.ErrNotFound, http.StatusServiceUnavailable},
 		{&os.PathError{Op: "open", Path: "/var/lib/secret", Err: syscall.EMFILE}, http.StatusServiceUnavailable},
 		{&os.SyscallError{Syscall: "openat", Err: syscall.ENFILE}, http.StatusServiceUnavailable},
 		{syscall.ENOMEM, http.StatusServiceUnavailable},

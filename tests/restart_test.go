@@ -1,6 +1,9 @@
 package tests
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -13,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairwayhq/fairway/conda/condatest"
+	"github.com/fairwayhq/fairway/python/pythontest"
 	"github.com/fairwayhq/fairway/tests/harness"
 )
 
@@ -166,4 +170,39 @@ func TestSecondGatewayRefuses(t *testing.T) {
 	g.Expect(t, 200, harness.Request{Path: "/-/readyz"})
 	g.Kill() // a crash leaves no lock behind
 	second.Launch()
+}
+
+// Package files that are gone from the disk are a 503 that says so, and a line of the
+// log with their digest; the same upload again brings them back.
+func TestFilesGoneFromTheDisk(t *testing.T) {
+	t.Parallel()
+	g := harness.Start(t, harness.Options{})
+	key := g.Key("developer")
+	g.Channel("team")
+	file, data := g.Publish(key, "team", condatest.Spec{Name: "app"})
+	wheel, wheelData := g.PublishPython(key, pythontest.Spec{Name: "lib", Version: "1"})
+	for _, f := range []struct {
+		path  string
+		data  []byte
+		again harness.Request
+	}{
+		{"/team/noarch/" + file, data, harness.UploadRequest(key, "team", file, data)},
+		{harness.PyFilePath("lib", wheel), wheelData, harness.PyUploadRequest(key, wheel, wheelData, nil)},
+	} {
+		digest := fmt.Sprintf("%x", sha256.Sum256(f.data))
+		must(t, os.Remove(filepath.Join(g.Data, "blobs", digest[:2], digest[2:])))
+		for _, method := range []string{"GET", "HEAD"} {
+			r := g.Expect(t, 503, harness.Request{Method: method, Path: f.path, Key: key})
+			if r.Header.Get("Retry-After") == "" || method == "GET" && !strings.Contains(r.Text(), "uploaded again") {
+				t.Errorf("%s %s: %v %s", method, f.path, r.Header, r.Text())
+			}
+		}
+		if !strings.Contains(g.Log(), digest) {
+			t.Errorf("the log does not say which bytes of %s are gone", f.path)
+		}
+		g.Expect(t, 200, f.again)
+		if r := g.Get(f.path, key); r.Status != 200 || !bytes.Equal(r.Body, f.data) {
+			t.Errorf("%s, uploaded again: %d", f.path, r.Status)
+		}
+	}
 }
