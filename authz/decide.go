@@ -112,8 +112,13 @@ func (g *Grant) may(p Perm, res *Resource, anonymous Mask) *Denied {
 			}
 		}
 	}
-	if g.Key.Project != "" && g.Key.Project != res.Project && !foreignRead(p, res) {
-		return outside(res)
+	if g.Key.Project != "" {
+		if permissions[p].level == onAccount {
+			return forbidden("this key is bound to a project: " + p.String() + " needs a key that is bound to none")
+		}
+		if g.Key.Project != res.Project && !foreignRead(p, res) {
+			return outside(res)
+		}
 	}
 	return g.Key.Scope.check(p, res)
 }

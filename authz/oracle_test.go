@@ -32,6 +32,11 @@ func (o oracle) status(permission string, res *Resource) int {
 	if isData && visibility == "closed" && !o.permissions["package:read-closed"] {
 		return 403
 	}
+	if kind == "audit" || kind == "metrics" || kind == "cache" || kind == "project" || kind == "policy" && permission != "policy:read" {
+		if o.project != "" {
+			return 403
+		}
+	}
 	if o.project != "" && res.Project != o.project {
 		if !isRead || res.Project != "" && visibility != "open" {
 			return 403

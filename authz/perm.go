@@ -65,7 +65,11 @@ const (
 	// onKeys manages keys, where the subset rule ([CanGrant]) stands guard: a scoped
 	// key may manage keys within its own scope.
 	onKeys
-	// onAccount is about the account, which a scoped key holds no part of.
+	// onShared is a look at what the account's projects have in common, which a scoped
+	// key does not get.
+	onShared
+	// onAccount is about the account itself, which neither a scoped key nor one that is
+	// bound to a project holds any part of.
 	onAccount
 )
 
@@ -91,7 +95,7 @@ var permissions = [NumPerms]Permission{
 	{KeyUpdate, "key:update", "Change, enable and disable keys.", onKeys},
 	{KeyDelete, "key:delete", "Revoke keys.", onKeys},
 	{KeyRotate, "key:rotate", "Give keys new values.", onKeys},
-	{PolicyRead, "policy:read", "List policies and permissions.", onAccount},
+	{PolicyRead, "policy:read", "List policies and permissions.", onShared},
 	{PolicyCreate, "policy:create", "Make policies that grant no more than the key that makes them.", onAccount},
 	{PolicyUpdate, "policy:update", "Change policies, and with them what their keys may do.", onAccount},
 	{PolicyDelete, "policy:delete", "Delete policies, and with them their keys.", onAccount},

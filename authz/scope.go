@@ -108,7 +108,7 @@ func (s *Scope) check(p Perm, res *Resource) *Denied {
 	switch permissions[p].level {
 	case onKeys:
 		return nil
-	case onAccount:
+	case onShared, onAccount:
 		return forbidden("this key is limited to a scope: " + p.String() + " needs a key without one")
 	case onItem, onWhole:
 	}

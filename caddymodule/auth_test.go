@@ -17,6 +17,10 @@ func TestKeysInFrontOfAnything(t *testing.T) {
 		fairway_auth package:upload package:read
 		respond "hello {http.auth.user.id} {http.auth.user.name} {http.auth.user.type}"
 	}
+	handle /account/* {
+		fairway_auth audit:read
+		respond "the account's"
+	}
 	handle {
 		respond "open"
 	}`})
@@ -42,6 +46,14 @@ func TestKeysInFrontOfAnything(t *testing.T) {
 		challenged := strings.Contains(strings.Join(got.header.Values("WWW-Authenticate"), ","), `Basic realm="fairway"`)
 		if challenged != (c.status == http.StatusUnauthorized) {
 			t.Errorf("%.10s: %d with challenge %v", c.key, got.status, challenged)
+		}
+	}
+	// What the gateway's own routes refuse to a project's keys, the guard does, too.
+	s.must("project", "create", "web")
+	bound, admin := s.must("key", "create", "--name", "b", "--role", "admin", "--project", "web"), s.must("key", "create", "--name", "a", "--role", "admin")
+	for path, want := range map[string][2]int{"/private/x": {http.StatusOK, http.StatusOK}, "/account/x": {http.StatusForbidden, http.StatusOK}} {
+		if got := [2]int{s.get(path, bound).status, s.get(path, admin).status}; got != want {
+			t.Errorf("%s: %d: %d is expected, for a project's key and the account's", path, got, want)
 		}
 	}
 	if got := s.get("/", ""); got.body != "open" {

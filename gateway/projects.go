@@ -36,7 +36,7 @@ func (g *Gateway) Projects(c *Caller) ([]*catalog.Project, error) {
 
 // CreateProject makes a project.
 func (g *Gateway) CreateProject(ctx context.Context, c *Caller, name string) (*catalog.Project, error) {
-	if err := g.authorizeProjects(c); err != nil {
+	if err := g.authorizeOwn(c, authz.ProjectUpdate); err != nil {
 		return nil, err
 	}
 	if err := validProject(name); err != nil {
@@ -58,7 +58,7 @@ func (g *Gateway) CreateProject(ctx context.Context, c *Caller, name string) (*c
 
 // RenameProject gives a project another name; what it owns stays its own.
 func (g *Gateway) RenameProject(ctx context.Context, c *Caller, nameOrID, name string) (*catalog.Project, error) {
-	if err := g.authorizeProjects(c); err != nil {
+	if err := g.authorizeOwn(c, authz.ProjectUpdate); err != nil {
 		return nil, err
 	}
 	old, ok := g.dir.project(nameOrID)
@@ -84,7 +84,7 @@ func (g *Gateway) RenameProject(ctx context.Context, c *Caller, nameOrID, name s
 
 // DeleteProject deletes a project that owns nothing and that no key is bound to.
 func (g *Gateway) DeleteProject(ctx context.Context, c *Caller, nameOrID string) error {
-	if err := g.authorizeProjects(c); err != nil {
+	if err := g.authorizeOwn(c, authz.ProjectUpdate); err != nil {
 		return err
 	}
 	p, ok := g.dir.project(nameOrID)
@@ -101,24 +101,6 @@ func (g *Gateway) DeleteProject(ctx context.Context, c *Caller, nameOrID string)
 		return tx.Audit("project.delete", "project", p.ID, p, nil)
 	})
 	return err
-}
-
-// authorizeProjects: projects belong to the account, so a key bound to one may
-// not touch them.
-func (g *Gateway) authorizeProjects(c *Caller) error {
-	if err := g.authorizeOwn(c, authz.ProjectUpdate); err != nil {
-		return err
-	}
-	return ofAccount(c, "projects belong")
-}
-
-// ofAccount refuses what belongs to the account to keys that are bound to one of its
-// projects: they must not change, or see, what others work with.
-func ofAccount(c *Caller, what string) error {
-	if c.projectID() != "" {
-		return Errorf(http.StatusForbidden, "this key is bound to a project: %s to the account", what)
-	}
-	return nil
 }
 
 func validProject(name string) error {

@@ -320,7 +320,7 @@ func (g *Gateway) Unreserve(ctx context.Context, c *Caller, pattern string) erro
 
 // reservation decides on changing reservations, which belong to the account.
 func (g *Gateway) reservation(c *Caller, pattern string) (string, error) {
-	if err := g.authorizeProjects(c); err != nil {
+	if err := g.authorizeOwn(c, authz.ProjectUpdate); err != nil {
 		return "", err
 	}
 	return reservedPattern(pattern)

@@ -242,9 +242,6 @@ func (g *Gateway) PurgePython(ctx context.Context, c *Caller, name string) (file
 	if err := g.authorizeOwn(c, authz.CachePurge); err != nil {
 		return 0, err
 	}
-	if err := ofAccount(c, "the cache belongs"); err != nil {
-		return 0, err
-	}
 	m := g.mirror()
 	if m == nil {
 		return 0, Errorf(http.StatusNotFound, "no upstream is configured")

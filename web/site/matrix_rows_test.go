@@ -114,8 +114,8 @@ func matrixRows() []row {
 			about(whole, "GET", at, at, "policy:read", 200),
 			about(shared, "POST", at, at, "policy:create", 400).with(`{"name":"","permissions":[]}`),
 			about(whole, "GET", at+"/{id}", at+"/reader", "policy:read", 200),
-			about(whole, "PATCH", at+"/{id}", at+"/reader", "policy:update", 409).with(`{"permissions":[]}`),
-			about(whole, "DELETE", at+"/{id}", at+"/reader", "policy:delete", 409))
+			about(shared, "PATCH", at+"/{id}", at+"/reader", "policy:update", 409).with(`{"permissions":[]}`),
+			about(shared, "DELETE", at+"/{id}", at+"/reader", "policy:delete", 409))
 	}
 	for _, at := range []string{"/pypi/legacy/", "/pypi/legacy", "/legacy/", "/legacy"} {
 		r := pypi("POST", at, at, "package:upload", 400).with("--x\r\n", "Content-Type", "multipart/form-data; boundary=x")
