@@ -62,7 +62,7 @@ func upkeepOperations() []caddy.AdminRoute {
 		operation("fsck", func(c call, _ none) (*gateway.CheckReport, error) {
 			return c.Check(c, c.by, func(p gateway.UpkeepProgress) { c.report(p) })
 		}),
-		operation("backup", func(c call, in backupInput) (*gateway.UpkeepProgress, error) {
+		operation("backup", func(c call, in backupInput) (*gateway.BackupReport, error) {
 			if !filepath.IsAbs(in.Dir) {
 				return nil, gateway.Errorf(http.StatusBadRequest, "%q is no absolute path: the gateway does not share your working directory", in.Dir)
 			}

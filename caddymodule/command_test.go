@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -309,9 +311,56 @@ func TestFsckFindsDamage(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "1 problem") || !strings.Contains(out, "blob") {
 		t.Errorf("%v: %s: a problem is expected", err, out)
 	}
-	if got := s.refused("backup", filepath.Join(s.dir, "backup")); !strings.Contains(got, "damaged") {
-		t.Errorf("a backup took a damaged file: %s", got)
+}
+
+// One damaged file, and one that is gone, keep nothing else out of a backup. Once they
+// are mended, the next backup has them, too.
+func TestBackupGoesAroundDamage(t *testing.T) {
+	s := start(t, config{})
+	dir := t.TempDir()
+	blobs := make(map[string]string) // by package
+	for _, name := range []string{"sound", "damaged", "gone"} {
+		file, data := condatest.Build(condatest.Spec{Name: name, Subdir: "noarch"})
+		writeFile(t, filepath.Join(dir, "noarch", file), data)
+		sum := fmt.Sprintf("%x", sha256.Sum256(data))
+		blobs[name] = filepath.Join("blobs", sum[:2], sum[2:])
 	}
+	s.must("channel", "create", "main")
+	s.must("import", dir, "--channel", "main")
+	writeFile(t, filepath.Join(s.data, blobs["damaged"]), []byte("other bytes"))
+	if err := os.Remove(filepath.Join(s.data, blobs["gone"])); err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(s.dir, "backup")
+	has := func(names ...string) {
+		t.Helper()
+		for name, path := range blobs {
+			_, err := os.Stat(filepath.Join(backup, path))
+			if there := err == nil; there != slices.Contains(names, name) {
+				t.Errorf("the backup has %s: %v", name, there)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(backup, "catalog.db")); err != nil {
+			t.Error(err)
+		}
+	}
+	out, _, err := cli("backup", backup)
+	if err == nil || !strings.Contains(err.Error(), "2 of 3 files") || !strings.Contains(err.Error(), "upload them again") || strings.Count(out, "\n") != 2 ||
+		!strings.Contains(out, "main/noarch/damaged-1.0-0.conda: stored bytes are damaged") || !strings.Contains(out, "main/noarch/gone-1.0-0.conda: its bytes") {
+		t.Errorf("%v: %s", err, out)
+	}
+	has("sound")
+	out, _, err = cli("backup", backup, "--json")
+	if got := fromJSON[gateway.BackupReport](t, out); err == nil || got.Total != 3 || got.Done != 1 || len(got.Damaged) != 2 {
+		t.Errorf("%v: %+v", err, got)
+	}
+
+	// The channel made anew from its folder brings the bytes back.
+	s.must("channel", "delete", "main", "--force")
+	s.must("channel", "create", "main")
+	s.must("import", dir, "--channel", "main")
+	s.must("backup", backup)
+	has("sound", "damaged", "gone")
 }
 
 func TestPythonCommands(t *testing.T) {

@@ -85,17 +85,29 @@ func backupCommand() *cobra.Command {
 			return err
 		}
 		bar := newProgress(o.err, time.Now)
-		got, err := ask[gateway.UpkeepProgress](ctx, "backup", backupInput{Dir: dir}, bar.update)
+		rep, err := ask[gateway.BackupReport](ctx, "backup", backupInput{Dir: dir}, bar.update)
 		bar.clear()
 		if err != nil {
 			return err
 		}
-		return o.show(got, fmt.Sprintf("The catalog and %s (%s) are in %s.", english.Plural(got.Done, "file", ""), humanize.IBytes(uint64(got.Bytes)), plain(dir)), nil)
+		done := fmt.Sprintf("The catalog and %s (%s) are in %s.", english.Plural(rep.Done, "file", ""), humanize.IBytes(uint64(rep.Bytes)), plain(dir))
+		if err := o.show(rep, done, func(w io.Writer) {
+			for _, problem := range rep.Damaged {
+				fmt.Fprintln(w, plain(problem))
+			}
+		}); err != nil {
+			return err
+		}
+		if n := len(rep.Damaged); n > 0 {
+			return fmt.Errorf("%d of %s could not be read and are not in the backup: upload them again, or delete them, then run the backup again", n, english.Plural(rep.Total, "file", ""))
+		}
+		return nil
 	})
 	cmd.Long = `
 Copies the catalog as of one moment, every package file it names, and the root key to
 DIR, while the gateway goes on. A later backup to the same DIR copies only what is
 new. The copy is a data folder itself: to restore, start a gateway on it. The gateway
-writes DIR itself.`
+writes DIR itself. Files that are gone or damaged are named on stdout, one a line; all
+others are copied, and the status is 1.`
 	return cmd
 }

@@ -37,6 +37,13 @@ func (r *Reader) ChangesSince(ctx context.Context, rev int64, kind Kind, parent 
 	return changed, true, nil
 }
 
+// BlobNames lists what is published with some bytes, ten at most: conda packages as
+// channel/subdir/file, Python's as file.
+func (r *Reader) BlobNames(ctx context.Context, sha [32]byte) ([]string, error) {
+	return ids(ctx, r.q, `SELECT c.name || '/' || p.subdir || '/' || p.filename FROM packages p JOIN channels c ON c.id = p.channel_id WHERE p.sha256 = $1
+		UNION ALL SELECT filename FROM py_files WHERE sha256 = $1 ORDER BY 1 LIMIT 10`, sha[:])
+}
+
 // BlobReferenced reports whether any package or Python file has these bytes.
 func (r *Reader) BlobReferenced(ctx context.Context, sha [32]byte) (bool, error) {
 	return value[bool](ctx, r.q, `SELECT CASE WHEN EXISTS (SELECT 1 FROM packages WHERE sha256 = $1)

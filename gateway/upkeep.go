@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/fairwayhq/fairway/blob"
 	"github.com/fairwayhq/fairway/catalog"
@@ -62,8 +64,9 @@ func (g *Gateway) Check(ctx context.Context, c *Caller, report func(UpkeepProgre
 	return rep, nil
 }
 
-// checkFile compares a file with its row, "" for nothing wrong. A file that was
-// deleted after the rows were listed is no problem.
+// checkFile reads a file and says in a sentence what is wrong with it, by the names
+// it is published under; "" for nothing. A file that was deleted after the rows were
+// listed is no problem, and want of file handles or memory none of the file's.
 func (g *Gateway) checkFile(ctx context.Context, f catalog.Blob) (problem string, err error) {
 	err = g.blobs.Verify(ctx, f.SHA256)
 	switch {
@@ -71,23 +74,32 @@ func (g *Gateway) checkFile(ctx context.Context, f catalog.Blob) (problem string
 		return "", nil
 	case ctx.Err() != nil:
 		return "", ctx.Err()
-	case errors.Is(err, blob.ErrNotFound):
-		used, uerr := g.cat.BlobReferenced(ctx, f.SHA256)
-		if uerr != nil || !used {
-			return "", uerr
-		}
-		return fmt.Sprintf("the bytes of file %x are gone: upload it again", f.SHA256), nil
-	default:
-		return err.Error(), nil
+	case exhausted(err):
+		return "", err
 	}
+	names, nerr := g.cat.BlobNames(ctx, f.SHA256)
+	if nerr != nil || len(names) == 0 {
+		return "", nerr
+	}
+	what := err.Error()
+	if errors.Is(err, blob.ErrNotFound) {
+		what = fmt.Sprintf("its bytes, blob %x, are gone", f.SHA256)
+	}
+	return strings.Join(names, ", ") + ": " + what, nil
+}
+
+// BackupReport is what a backup has, and what it could not take.
+type BackupReport struct {
+	UpkeepProgress
+	Damaged []string `json:"damaged"` // one sentence for each file that is not in the backup
 }
 
 // Backup copies the data folder to dir, which is made if it is missing: the catalog
-// as of one moment, every file it names, checked on the way, and the root key. A
-// later backup to the same folder copies only what is new. The copy is a data folder
-// itself: restoring is starting a gateway on it. It is for the operator at the
-// machine.
-func (g *Gateway) Backup(ctx context.Context, c *Caller, dir string, report func(UpkeepProgress)) (_ *UpkeepProgress, err error) {
+// as of one moment, every file it names, checked on the way, and the root key. Files
+// that are gone or damaged are reported, and everything else is copied. A later backup
+// to the same folder copies only what is new. The copy is a data folder itself:
+// restoring is starting a gateway on it. It is for the operator at the machine.
+func (g *Gateway) Backup(ctx context.Context, c *Caller, dir string, report func(UpkeepProgress)) (_ *BackupReport, err error) {
 	if err := localOnly(c); err != nil {
 		return nil, err
 	}
@@ -140,53 +152,82 @@ func backedUp(ctx context.Context, path string) (files []catalog.Blob, err error
 }
 
 // copyFiles copies what is not there yet.
-func (g *Gateway) copyFiles(ctx context.Context, files []catalog.Blob, dir string, report func(UpkeepProgress)) (_ *UpkeepProgress, err error) {
+func (g *Gateway) copyFiles(ctx context.Context, files []catalog.Blob, dir string, report func(UpkeepProgress)) (_ *BackupReport, err error) {
 	to, err := blob.Open(dir, blob.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
-	p := &UpkeepProgress{Total: len(files)}
-	batch := to.NewBatch()
-	for i, f := range files {
-		staged, err := g.copyFile(ctx, to, f)
-		if err != nil {
+	rep := &BackupReport{UpkeepProgress: UpkeepProgress{Total: len(files)}, Damaged: []string{}}
+	for some := range slices.Chunk(files, upkeepStep) {
+		if err := g.copyBatch(ctx, to, some, rep); err != nil {
 			return nil, err
 		}
-		if staged != nil {
-			defer func() { _ = staged.Cancel() }() // does nothing once it is committed
-			batch.Add(staged)
-		}
-		p.Done++
-		p.Bytes += f.Size
-		if p.Done%upkeepStep == 0 || i == len(files)-1 {
-			if err := batch.Commit(); err != nil {
-				return nil, fmt.Errorf("storing backup: %w", err)
-			}
-			batch = to.NewBatch()
-		}
-		reportStep(report, *p)
+		report(rep.UpkeepProgress)
 	}
-	return p, nil
+	return rep, nil
 }
 
-// copyFile stages one file of a backup; nil for one that is there.
-func (g *Gateway) copyFile(ctx context.Context, to *blob.Store, f catalog.Blob) (*blob.Staged, error) {
-	if there, err := to.Has(f.SHA256); err != nil || there {
-		return nil, err
+// copyBatch copies files that share a sync of the file system. Each is open until all
+// are stored.
+func (g *Gateway) copyBatch(ctx context.Context, to *blob.Store, files []catalog.Blob, rep *BackupReport) error {
+	batch := to.NewBatch()
+	for _, f := range files {
+		staged, problem, err := g.copyFile(ctx, to, f)
+		if err != nil {
+			return fmt.Errorf("backing up %x: %w", f.SHA256, err)
+		}
+		if problem != "" {
+			rep.Damaged = append(rep.Damaged, problem)
+			continue
+		}
+		if staged != nil {
+			defer func() { _ = staged.Cancel() }() // closes the file; what is committed stays
+			batch.Add(staged)
+		}
+		rep.Done++
+		rep.Bytes += f.Size
 	}
+	if err := batch.Commit(); err != nil {
+		return fmt.Errorf("storing backup: %w", err)
+	}
+	return nil
+}
+
+// copyFile stages one file of a backup; nil for one that is there, or that was deleted
+// meanwhile. When it cannot, it looks whether that is the file's fault, and says then
+// what is wrong with it.
+func (g *Gateway) copyFile(ctx context.Context, to *blob.Store, f catalog.Blob) (_ *blob.Staged, problem string, err error) {
+	if there, err := to.Has(f.SHA256); err != nil || there {
+		return nil, "", err
+	}
+	staged, err := g.stageCopy(ctx, to, f)
+	if err == nil {
+		return staged, "", nil
+	}
+	problem, cerr := g.checkFile(ctx, f)
+	switch {
+	case cerr != nil:
+		return nil, "", cerr
+	case problem == "" && !errors.Is(err, blob.ErrNotFound):
+		return nil, "", err // the file is well: it is the backup that cannot be written
+	}
+	return nil, problem, nil
+}
+
+func (g *Gateway) stageCopy(ctx context.Context, to *blob.Store, f catalog.Blob) (*blob.Staged, error) {
 	src, _, err := g.blobs.Open(f.SHA256)
 	if err != nil {
-		return nil, fmt.Errorf("backing up %x: %w", f.SHA256, err)
+		return nil, err
 	}
 	defer src.Close()
 	staged, err := to.Stage(ctx, src, blob.StageOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("backing up %x: %w", f.SHA256, err)
+		return nil, err
 	}
 	if staged.SHA256 != f.SHA256 {
 		_ = staged.Cancel()
-		return nil, Errorf(http.StatusConflict, "file %x is damaged: 'fairway fsck' lists all such files", f.SHA256)
+		return nil, fmt.Errorf("%w: blob %x was read as %x", blob.ErrDamaged, f.SHA256, staged.SHA256)
 	}
 	return staged, nil
 }
