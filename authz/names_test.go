@@ -219,3 +219,19 @@ func FuzzScope(f *testing.F) {
 		}
 	})
 }
+
+func TestEnginesExist(t *testing.T) {
+	t.Parallel()
+	for list, ok := range map[string]bool{
+		`{}`: true, `{"engines":[]}`: true, `{"engines":["*"]}`: true, `{"engines":["conda","pypi"]}`: true, `{"engines":["py*"]}`: true,
+		`{"engines":["npm"]}`: false, `{"engines":["pypi","npm*"]}`: false, `{"engines":["PyPI"]}`: false, `{"engines":["pypi-*"]}`: false,
+	} {
+		var s Scope
+		if err := json.Unmarshal([]byte(list), &s); err != nil { // as a key that has it goes on being read
+			t.Fatal(err)
+		}
+		if err := s.CheckEngines(); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "conda or pypi is expected") {
+			t.Errorf("%s: %v", list, err)
+		}
+	}
+}

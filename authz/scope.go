@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairwayhq/fairway/python"
@@ -84,6 +85,19 @@ func worded(err error) error {
 		return fmt.Errorf("it is a JSON %s: an object is expected", other.Value)
 	}
 	return fmt.Errorf("%s has a JSON %s: a list of names is expected", quote(other.Field), other.Value)
+}
+
+// CheckEngines refuses a scope that names an engine which does not exist: unlike other
+// names, none comes to be later. It is for scopes that are being made, not for those
+// that keys have.
+func (s *Scope) CheckEngines() error {
+	known := []string{EngineConda, EnginePyPI}
+	for _, p := range s.Engines.exact {
+		if !slices.ContainsFunc(known, func(engine string) bool { return matches([]string{p}, engine) }) {
+			return fmt.Errorf("there is no engine %s: %s is expected", quote(p), strings.Join(known, " or "))
+		}
+	}
+	return nil
 }
 
 // All reports whether the scope narrows nothing.

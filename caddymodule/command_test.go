@@ -156,6 +156,7 @@ func TestCommandsRefuse(t *testing.T) {
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--channel", ""}, `"" is no pattern`},
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--cidr", "10.0.0.0/99"}, "10.0.0.0/99"},
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--channel", "a*b"}, "a*b"},
+		{[]string{"key", "create", "--name", "x", "--role", "reader", "--engine", "npm"}, `no engine "npm": conda or pypi`},
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--type", "xk"}, "xk"},
 		{[]string{"key", "create", "--name", "x", "--role", "reader", "--project", "moon"}, `"moon"`},
 		{[]string{"key", "create", "--title", "x"}, "--title"},

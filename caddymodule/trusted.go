@@ -73,6 +73,9 @@ func (p TrustedPublisher) publisher() (out gateway.TrustedPublisher, err error) 
 	if out.Scope, err = scopeOf(p.Channels, p.Subdirs, p.Packages, p.Engines); err != nil {
 		return out, fmt.Errorf("trusted publisher %q: %w", p.Name, err)
 	}
+	if err := out.Scope.CheckEngines(); err != nil {
+		return out, fmt.Errorf("trusted publisher %q: %w", p.Name, err)
+	}
 	return out, nil
 }
 

@@ -81,6 +81,9 @@ func (g *Gateway) CreateKey(ctx context.Context, c *Caller, r KeyRequest) (*Mint
 	if err := checkAddresses(r.CIDRs); err != nil {
 		return nil, err
 	}
+	if err := r.Scope.CheckEngines(); err != nil {
+		return nil, Errorf(http.StatusBadRequest, "%s", err.Error())
+	}
 	if !r.Expires.IsZero() && !r.Expires.After(g.conf().Now()) {
 		return nil, Errorf(http.StatusBadRequest, "the expiry %s is past: a time to come is expected", r.Expires.UTC().Format(time.RFC3339))
 	}

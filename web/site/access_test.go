@@ -94,6 +94,9 @@ func TestKeysThatMayBeUsedFromSomeAddresses(t *testing.T) {
 		t.Error("a changed list does not hold from the next request on")
 	}
 	w.want(400, "POST", "/api/v1/apikeys", w.admin, `{"name":"x","role":"reader","cidrs":["10.0.0.0/33"]}`)
+	if got := w.want(400, "POST", "/api/v1/apikeys", w.admin, `{"name":"x","role":"reader","scope":{"engines":["conda","npm"]}}`); got["message"] != `there is no engine "npm": conda or pypi is expected` {
+		t.Errorf("an engine that does not exist: %v", got)
+	}
 }
 
 // What the account lists may be the names of what others keep to themselves.
