@@ -54,7 +54,13 @@ func TestKeyCommands(t *testing.T) {
 	works(key, http.StatusUnauthorized)
 	s.must("key", "enable", shown.ID)
 	works(key, http.StatusOK)
-	next := s.must("key", "rotate", "ci", "--grace", "1h")
+	if got := s.refused("key", "rotate", "ci", "--grace", "8d"); got != "the grace period is 8 days: 0 seconds to 7 days are expected" {
+		t.Errorf("a grace period that is too long: %q", got)
+	}
+	next, errs, err := cli("key", "rotate", "ci", "--grace", "36h")
+	if next = strings.TrimSpace(next); err != nil || !strings.Contains(errs, "works for 1 day 12 hours more") {
+		t.Errorf("%v: %s", err, errs)
+	}
 	works(key, http.StatusOK)
 	works(next, http.StatusOK)
 	last := s.must("key", "rotate", "ci")

@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/fairwayhq/fairway/wording"
 )
 
 func keyCommands() []*cobra.Command {
@@ -126,8 +128,8 @@ func keyRotateCommand() *cobra.Command {
 			return err
 		}
 		done := fmt.Sprintf("Key %s has a new value. It is shown this once; the old one is refused from now on.", plain(k.Name))
-		if in.Grace != "" {
-			done = fmt.Sprintf("Key %s has a new value. It is shown this once; the old one works for %s more.", plain(k.Name), in.Grace)
+		if grace, err := caddy.ParseDuration(in.Grace); err == nil && grace > 0 {
+			done = fmt.Sprintf("Key %s has a new value. It is shown this once; the old one works for %s more.", plain(k.Name), wording.Duration(grace))
 		}
 		return o.show(k, done, func(w io.Writer) { fmt.Fprintln(w, k.Value) })
 	})

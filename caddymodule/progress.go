@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fairwayhq/fairway/gateway"
+	"github.com/fairwayhq/fairway/wording"
 )
 
 // progress draws a bar on a terminal, and nothing elsewhere.
@@ -49,7 +50,7 @@ func (p *progress) show(at gateway.UpkeepProgress) {
 	text := fmt.Sprintf(" %d/%d  %s", at.Done, at.Total, humanize.IBytes(uint64(at.Bytes)))
 	if took > 1 && at.Done > 0 {
 		left := time.Duration(took / float64(at.Done) * float64(at.Total-at.Done) * float64(time.Second))
-		text += fmt.Sprintf("  %.0f/s  %s left", float64(at.Done)/took, left.Round(time.Second))
+		text += fmt.Sprintf("  %.0f/s  %s left", float64(at.Done)/took, wording.Duration(left.Round(time.Second)))
 	}
 	cells := min(40, p.width-len(text)-3)
 	if cells < 5 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
+	"github.com/fairwayhq/fairway/wording"
 )
 
 // KeyChange is what may be changed of a key; nil leaves a field as it is.
@@ -127,7 +128,7 @@ func (g *Gateway) RotateKey(ctx context.Context, c *Caller, id string, grace tim
 		return nil, err
 	}
 	if grace < 0 || grace > MaxGrace {
-		return nil, Errorf(http.StatusBadRequest, "the grace period is %s: 0s to %s are expected", grace, MaxGrace)
+		return nil, Errorf(http.StatusBadRequest, "the grace period is %s: 0 seconds to %s are expected", wording.Duration(grace), wording.Duration(MaxGrace))
 	}
 	now := g.conf().Now().UnixMilli()
 	token, secret := authz.NewToken(authz.SecretKey)

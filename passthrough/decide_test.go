@@ -253,8 +253,8 @@ func TestCooldown(t *testing.T) {
 	before := e.up.Count("/packages/")
 	_, err := e.fetch(youngAt)
 	wantKind(t, "young file", err, Withheld)
-	if r := refusalOf(err); !r.Until.Equal(young.UploadTime.Add(days(7))) {
-		t.Errorf("until %v", r.Until)
+	if r := refusalOf(err); !r.Until.Equal(young.UploadTime.Add(days(7))) || !strings.HasSuffix(r.Reason, "the cooldown of 7 days") {
+		t.Errorf("until %v: %s", r.Until, r.Reason)
 	}
 	_, err = e.Metadata(ctx, FileRequest{Upstream: "up", Path: youngAt})
 	wantKind(t, "young metadata", err, Withheld)
@@ -262,7 +262,7 @@ func TestCooldown(t *testing.T) {
 		t.Error("the young file was asked for")
 	}
 	why := e.Why(ctx, "LIB")
-	if len(why.Held) != 1 || why.Held[0].Version != "2.0" || why.Held[0].Until.IsZero() || why.Shown != 2 {
+	if len(why.Held) != 1 || why.Held[0].Version != "2.0" || why.Held[0].Until.IsZero() || !strings.HasSuffix(why.Held[0].Reason, "the cooldown of 7 days") || why.Shown != 2 {
 		t.Errorf("why: %+v", why)
 	}
 	e.clock.add(days(1) + time.Second)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairwayhq/fairway/python"
+	"github.com/fairwayhq/fairway/wording"
 )
 
 // target is a file that was asked for, on its way through the decision.
@@ -142,7 +143,7 @@ func (p *Mirror) locate(q FileRequest) (*target, error) {
 }
 
 func (p *Mirror) cooling(filename string, until time.Time) *Refusal {
-	r := refuse(Withheld, nil, "%s is withheld: it is younger than the cooldown of %s", clip(filename), p.rules.cooldown)
+	r := refuse(Withheld, nil, "%s is withheld: it is younger than the cooldown of %s", clip(filename), wording.Duration(p.rules.cooldown))
 	r.Until = until
 	return p.refused(r)
 }

@@ -10,6 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/fairwayhq/fairway/python"
+	"github.com/fairwayhq/fairway/wording"
 )
 
 // view is a page as it is served in one mode, and its files by their address. It
@@ -166,7 +167,7 @@ func (p *Mirror) hold(u *upstream, r *record, l *listed, now time.Time) *Held {
 		return held("its project is quarantined by upstream " + u.name)
 	}
 	if until, young := p.rules.holds(r.Name, l.Version, l.since, now); young {
-		h := held("it is younger than the cooldown of " + p.rules.cooldown.String())
+		h := held("it is younger than the cooldown of " + wording.Duration(p.rules.cooldown))
 		h.Until = until
 		return h
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairwayhq/fairway/gateway"
+	"github.com/fairwayhq/fairway/wording"
 )
 
 // IdleBody is a request's body that must keep coming: each read has the deadline
@@ -55,9 +56,9 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	case errors.As(err, &tooLarge):
 		err = gateway.Errorf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes: no larger one is read here", tooLarge.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded) && b.idle > 0:
-		err = gateway.Errorf(http.StatusRequestTimeout, "the body stalled: at least one byte every %s is expected", b.idle)
+		err = gateway.Errorf(http.StatusRequestTimeout, "the body stalled: at least one byte every %s is expected", wording.Duration(b.idle))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = gateway.Errorf(http.StatusRequestTimeout, "the body did not come: all of it is expected within %s", smallBodyTime)
+		err = gateway.Errorf(http.StatusRequestTimeout, "the body did not come: all of it is expected within %s", wording.Duration(smallBodyTime))
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = gateway.Errorf(http.StatusBadRequest, "the body ended before its length: the connection was cut, or Content-Length is wrong")
 	default: // a connection reset, or chunks that are none: the sender's doing, never ours
