@@ -29,6 +29,12 @@ func (s *Surface) Routes() []web.Route { return s.router.Routes() }
 // Serve answers a request for one of the routes; false when none matches.
 func (s *Surface) Serve(w http.ResponseWriter, r *http.Request) bool { return s.router.Serve(w, r) }
 
+// Refuse answers an error at a path below /api, /v1 or /_ as the API does that the path
+// is of, whether or not there is such a route.
+func (s *Surface) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	s.fail(w, r, s.shapeOf(r.URL.Path), err)
+}
+
 func (s *Surface) routes() []web.Route {
 	seen := []string{"channel:read", "package:read", "package:read-closed"} // an engine is seen by its packages
 	routes := []web.Route{
@@ -81,15 +87,25 @@ type shape func(w http.ResponseWriter, r *http.Request, e *gateway.Error)
 
 // shapeOf is the shape that errors have at a path.
 func (s *Surface) shapeOf(path string) shape {
-	switch {
-	case strings.HasPrefix(path, "/v1/"):
+	segments := append(strings.Split(path, "/"), "", "", "") // "", api, v1, and what it is about
+	switch segments[1] {
+	case "v1":
+		if len(segments) > 9 && segments[4] == "engines" && segments[5] == "pypi" {
+			return s.text // below an engine is the Python index
+		}
 		return s.keygen("")
-	case strings.HasPrefix(path, "/_/"):
+	case "_":
 		return pypi
-	case strings.HasPrefix(path, "/api/oidc/"):
-		return s.text
-	case strings.HasPrefix(path, "/api/v1/api_keys"), strings.HasPrefix(path, "/api/v1/policies"), path == "/api/v1/permissions":
+	}
+	about := segments[2]
+	if about == "v1" {
+		about = segments[3]
+	}
+	switch about {
+	case "api_keys", "policies", "permissions":
 		return catena
+	case "oidc", "channels", "upload", "delete", "yank", "unyank", "reindex", "patch", "python", "reserved":
+		return s.text
 	}
 	return composable
 }

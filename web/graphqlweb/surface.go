@@ -52,7 +52,7 @@ func New(env *web.Env) *Surface {
 			"channel:read", "package:read", "package:read-closed", "channel:update", "package:delete", "key:read", "key:create", "key:delete",
 		}, Handler: s.query},
 	}, func(w http.ResponseWriter, r *http.Request, status int, message string) {
-		s.fail(w, r, &gateway.Error{Status: status, Message: message})
+		s.Refuse(w, r, &gateway.Error{Status: status, Message: message})
 	})
 	return s
 }
@@ -78,7 +78,7 @@ func (s *Surface) query(w http.ResponseWriter, r *http.Request, _ web.Params) {
 		in, err = read(w, r)
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		s.Refuse(w, r, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
@@ -125,8 +125,8 @@ func read(w http.ResponseWriter, r *http.Request) (in request, err error) {
 	return in, nil
 }
 
-// fail answers a request that is no GraphQL request, in GraphQL's shape.
-func (s *Surface) fail(w http.ResponseWriter, r *http.Request, err error) {
+// Refuse answers a request that is no GraphQL request, in GraphQL's shape.
+func (s *Surface) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	web.Drain(w, r)
 	fault := s.env.Fault(r, err)
 	s.env.Served("graphql", web.Outcome(fault.Status))

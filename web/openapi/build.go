@@ -131,6 +131,9 @@ func describe(r *web.Route, op *operation) obj {
 	if len(parameters) > 0 {
 		statuses = plus(statuses, http.StatusNotFound)
 	}
+	if r.Method != http.MethodGet {
+		statuses = plus(statuses, http.StatusForbidden) // to pages of other origins
+	}
 	for _, q := range op.query {
 		parameters = append(parameters, obj{"name": q.name, "in": "query", "description": q.text, "schema": q.schema})
 	}

@@ -133,7 +133,7 @@ func refusals(statuses []int, shape string) obj {
 var meaning = map[int]string{
 	http.StatusBadRequest:                   "The request cannot be read or contradicts itself, or it carries two different credentials, or one in its query.",
 	http.StatusUnauthorized:                 "There is no key, or it is wrong, expired, disabled or replaced.",
-	http.StatusForbidden:                    "The key may not do this.",
+	http.StatusForbidden:                    "The key may not do this, or a web page of another origin would change something.",
 	http.StatusNotFound:                     "It is not there, or not for this key.",
 	http.StatusMethodNotAllowed:             "The method is not served here.",
 	http.StatusNotAcceptable:                "None of the accepted media types can be answered.",

@@ -153,9 +153,19 @@ func (s *Site) nothing(w http.ResponseWriter, r *http.Request) bool {
 	return s.refuse(w, r, http.StatusNotFound, "nothing is served at this path")
 }
 
+// refuse answers an error as whatever the path is of does.
 func (s *Site) refuse(w http.ResponseWriter, r *http.Request, status int, message string) bool {
-	web.Drain(w, r)
-	s.env.WriteText(w, r, gateway.Errorf(status, "%s", message))
+	err := gateway.Errorf(status, "%s", message)
+	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case first == "api" && rest == "graphql":
+		s.graph.Refuse(w, r, err)
+	case first == "api", first == "v1", first == "_":
+		s.api.Refuse(w, r, err)
+	default:
+		web.Drain(w, r)
+		s.env.WriteText(w, r, err)
+	}
 	return true
 }
 

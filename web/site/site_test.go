@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -451,6 +452,66 @@ func TestPathsInOneSpellingAlone(t *testing.T) {
 	w.want(404, "GET", "/api/v1/nothing", w.admin, "")
 	if res, _ := w.do("PATCH", "/api/v1/apikeys", w.admin, ""); res.StatusCode != 405 || res.Header.Get("Allow") != "GET, HEAD, POST" {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+}
+
+// What an API does not serve, it refuses in its own words, as it does all else; whoever
+// asks learns no more than that.
+func TestUnknownPathsAreRefusedAsTheirAPIDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	const (
+		text, composable, catena = "nothing is served", `{"error":"Not Found","status":404,"message":"nothing`, `{"code":5,"message":"nothing`
+		keygen, pypi             = `{"meta":{"id":"`, `{"message":"Token request failed","errors":[{"code":"unavailable","description":"nothing`
+	)
+	for path, want := range map[string]string{
+		"/api": composable, "/api/": composable, "/api/v1": composable, "/api/v1/nothing": composable, "/api/v1/apikeys/a/b": composable,
+		"/api/v1/projects/a/b": composable, "/api/v1/audit/x": composable, "/api/graphql/x": composable,
+		"/api/v1/api_keys/a/b": catena, "/api/v1/policies/a/b": catena, "/api/v1/permissions/a": catena,
+		"/v1": keygen, "/v1/accounts": keygen, "/v1/accounts/default/engines/a/b": keygen, "/v1/accounts/default/engines/pypix/x": keygen,
+		"/_": pypi, "/_/oidc/x": pypi,
+		"/api/oidc/x": text, "/api/channels/c": text, "/api/v1/upload": text, "/api/v1/python/a/b/c": text, "/api/v1/reserved/a/b": text,
+		"/v1/accounts/default/engines/pypi/x": text, "/pypi/x": text, "/legacy/x": text, "/-/x": text,
+	} {
+		media := map[string]string{text: "text/plain; charset=utf-8", keygen: "application/vnd.api+json"}[want]
+		if media == "" {
+			media = "application/json"
+		}
+		var answers []string
+		for _, key := range []string{"", w.admin} {
+			for _, method := range []string{"GET", "POST", "DELETE"} {
+				res, body := w.do(method, path, key, "")
+				if res.StatusCode != 404 || !strings.HasPrefix(body, want) || res.Header.Get("Content-Type") != media || res.Header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s %s: %d %v %s", method, path, res.StatusCode, res.Header, body)
+				}
+				if want == keygen { // each has an id of its own
+					if !strings.Contains(body, `"code":"NOT_FOUND"`) {
+						t.Errorf("%s %s: %s", method, path, body)
+					}
+					continue
+				}
+				answers = append(answers, body)
+			}
+		}
+		if len(slices.Compact(answers)) > 1 {
+			t.Errorf("%s: %q: one answer for all is expected", path, answers)
+		}
+	}
+	for path, want := range map[string]string{
+		"/v1//accounts": `"errors":[{`, "/api/v1/apikeys/.": `{"error":"Not Found"`, "/api/v1/policies//x": `{"code":5`, "/c//x": "the path is not",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.URL.Path = path
+		rec := httptest.NewRecorder()
+		w.site.All()(rec, r)
+		if body := rec.Body.String(); rec.Code != 404 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, rec.Code, body)
+		}
+	}
+	for path, want := range map[string]string{"/api/graphql": `{"errors":[{"message":"this is a page of another origin`, "/api/v1/policies": `{"code":7`} {
+		if res, body := w.do("POST", path, w.admin, "{}", "Sec-Fetch-Site", "cross-site"); res.StatusCode != 403 || !strings.HasPrefix(body, want) {
+			t.Errorf("%s from another origin: %d %s", path, res.StatusCode, body)
+		}
 	}
 }
 
