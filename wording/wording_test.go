@@ -21,7 +21,7 @@ func TestDuration(t *testing.T) {
 		25*time.Hour + time.Second:       "1 day 1 hour 1 second",
 		1500 * time.Millisecond:          "1.5s",
 		-time.Hour:                       "-1h0m0s",
-		math.MaxInt64:                    "106751 days 23 hours 47 minutes 16 seconds",
+		math.MaxInt64:                    "106,751 days 23 hours 47 minutes 16 seconds",
 		math.MinInt64:                    "-2562047h47m16.854775808s",
 	} {
 		if got := Duration(d); got != want {
