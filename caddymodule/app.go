@@ -226,7 +226,7 @@ func (a *App) env(log *zap.Logger) *web.Env {
 }
 
 func (a *App) siteOptions() site.Options {
-	return site.Options{BodyIdle: duration(a.BodyIdle)}
+	return site.Options{BodyIdle: duration(a.BodyIdle), PublicURL: a.PublicURL}
 }
 
 // Gateway is the state behind the app, for handlers of the same configuration.

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -33,9 +34,10 @@ var variables = map[string]string{
 	"version":  "A version.",
 }
 
-// Build makes the document of routes. It errs for a route that the table does not
-// describe, and for a description of a route that there is none of.
-func Build(routes []web.Route) ([]byte, error) {
+// Build makes the document of routes below publicURL, "" for the root of whatever host
+// the document is read from. It errs for a route that the table does not describe, and
+// for a description of a route that there is none of.
+func Build(routes []web.Route, publicURL string) ([]byte, error) {
 	schemas := obj{}
 	if err := json.Unmarshal(schemaSource, &schemas); err != nil {
 		return nil, fmt.Errorf("reading the schemas: %w", err)
@@ -75,7 +77,7 @@ func Build(routes []web.Route) ([]byte, error) {
 			"description": about,
 			"license":     obj{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 		},
-		"servers":  []obj{{"url": "/"}},
+		"servers":  []obj{{"url": cmp.Or(strings.TrimRight(publicURL, "/"), "/")}},
 		"tags":     tags,
 		"paths":    paths,
 		"security": keyNeeded,

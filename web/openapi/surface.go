@@ -29,9 +29,9 @@ type Surface struct {
 	document, page, schema web.Content
 }
 
-// New makes the surface for a site that has routes beside its own. It errs where the
-// routes and their descriptions differ.
-func New(env *web.Env, routes []web.Route) (*Surface, error) {
+// New makes the surface for a site that has routes beside its own and is found at
+// publicURL, as [Build] takes it. It errs where the routes and their descriptions differ.
+func New(env *web.Env, routes []web.Route, publicURL string) (*Surface, error) {
 	s := &Surface{env: env}
 	s.router = web.NewRouter([]web.Route{
 		{Method: "GET", Pattern: "/-/openapi.json", Handler: s.serve(&s.document)},
@@ -40,7 +40,7 @@ func New(env *web.Env, routes []web.Route) (*Surface, error) {
 	}, func(w http.ResponseWriter, r *http.Request, status int, message string) {
 		env.WriteText(w, r, &gateway.Error{Status: status, Message: message})
 	})
-	document, err := Build(append(slices.Clone(routes), s.Routes()...))
+	document, err := Build(append(slices.Clone(routes), s.Routes()...), publicURL)
 	if err != nil {
 		return nil, fmt.Errorf("describing the API: %w", err)
 	}

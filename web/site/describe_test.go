@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -143,17 +144,34 @@ func TestTheDescriptionIsOpenAPIAndKnowsEveryRoute(t *testing.T) {
 	}
 }
 
+// Clients that are made from the description find the gateway where it is, if that is
+// below a folder of another site, too.
+func TestTheDescriptionSaysWhereTheGatewayIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Config{})
+	for public, want := range map[string]string{
+		"": "/", "https://packages.example.com": "https://packages.example.com", "https://example.com/packages/": "https://example.com/packages",
+	} {
+		rec := httptest.NewRecorder()
+		New(w.site.env, Options{PublicURL: public}).All()(rec, httptest.NewRequest("GET", "/-/openapi.json", nil))
+		doc, err := openapi3.NewLoader().LoadFromData(rec.Body.Bytes())
+		if err != nil || len(doc.Servers) != 1 || doc.Servers[0].URL != want {
+			t.Errorf("%q: %v, %v: %s is expected", public, doc.Servers, err, want)
+		}
+	}
+}
+
 func TestNoSiteIsMadeWithAnUndescribedRoute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, gateway.Config{})
 	all := w.site.Routes()
-	if _, err := openapi.Build(all); err != nil {
+	if _, err := openapi.Build(all, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openapi.Build(all[1:]); err == nil {
+	if _, err := openapi.Build(all[1:], ""); err == nil {
 		t.Error("a description without a route passes")
 	}
-	if _, err := openapi.Build(append(all, web.Route{Method: "GET", Pattern: "/new"})); err == nil || !strings.Contains(err.Error(), "/new") {
+	if _, err := openapi.Build(append(all, web.Route{Method: "GET", Pattern: "/new"}), ""); err == nil || !strings.Contains(err.Error(), "/new") {
 		t.Errorf("a route without a description: %v", err)
 	}
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/fairwayhq/fairway/web/pyweb"
 )
 
-// Options are the limits that a site's surfaces share; zero fields take their
-// defaults.
+// Options are what a site's surfaces share; zero fields take their defaults.
 type Options struct {
-	BodyIdle time.Duration // longest pause in an upload's body
+	BodyIdle  time.Duration // longest pause in an upload's body
+	PublicURL string        // where clients find the site; "" for the root of any host
 }
 
 // Site is every surface over one gateway.
@@ -54,7 +54,7 @@ func New(env *web.Env, o Options) *Site {
 		panic("fairway: " + err.Error())
 	}
 	var err error
-	if s.about, err = openapi.New(env, routes); err != nil {
+	if s.about, err = openapi.New(env, routes, o.PublicURL); err != nil {
 		panic("fairway: " + err.Error())
 	}
 	return s
