@@ -5,10 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
+
+	"go.uber.org/zap"
 
 	"github.com/fairwayhq/fairway/authz"
 	"github.com/fairwayhq/fairway/catalog"
@@ -48,8 +51,10 @@ func (g *Gateway) MintTrusted(ctx context.Context, c *Caller, token string) (*Mi
 		return nil, errTooManyFailures
 	}
 	i, subject, err := v.Verify(ctx, token)
+	var down *oidc.Unavailable
 	switch {
-	case errors.Is(err, oidc.ErrUnavailable):
+	case errors.As(err, &down):
+		g.log.Warn("an OIDC issuer's keys cannot be fetched", zap.String("issuer", down.Issuer), zap.String("error", fmt.Sprintf("%.512s", down.Cause)))
 		return nil, Errorf(http.StatusServiceUnavailable, "%s", err.Error())
 	case err != nil:
 		g.limiter.Load().Failed(c.IP, now)

@@ -40,9 +40,22 @@ const (
 var (
 	// ErrInvalid: the token proves nothing; its text says why and holds nothing of it.
 	ErrInvalid = errors.New("the OIDC token is not accepted")
-	// ErrUnavailable: the issuer's keys cannot be fetched now.
+	// ErrUnavailable: the issuer's keys cannot be fetched now; see [Unavailable].
 	ErrUnavailable = errors.New("the OIDC issuer's keys cannot be fetched")
 )
+
+// Unavailable is [ErrUnavailable] of an issuer. Its text is for whoever sent the token,
+// and names the issuer alone.
+type Unavailable struct {
+	Issuer string
+	Cause  error // for the operator
+}
+
+// Error implements error.
+func (u *Unavailable) Error() string { return ErrUnavailable.Error() + ": " + u.Issuer }
+
+// Unwrap makes it an [ErrUnavailable].
+func (u *Unavailable) Unwrap() error { return ErrUnavailable }
 
 // Verifier checks tokens of configured publishers. The issuers' key sets are
 // fetched when they are needed and kept until a token names an unknown key.
@@ -91,7 +104,7 @@ func New(publishers []Publisher, o Options) (*Verifier, error) {
 	if o.Used == nil {
 		o.Used = new(Used)
 	}
-	return &Verifier{publishers: publishers, client: o.Client, now: o.Now, used: o.Used, issuers: issuers}, nil
+	return &Verifier{publishers: publishers, client: careful(o.Client), now: o.Now, used: o.Used, issuers: issuers}, nil
 }
 
 // Audiences lists what tokens may be made for, in the order of configuration.
@@ -172,10 +185,23 @@ func peek(raw string) (*tokenClaims, error) {
 	return parseClaims(payload)
 }
 
+// decisive are the claims that are read by name, here and in go-oidc.
+var decisive = [...]string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
+
+// parseClaims reads claims, whose names differ by case (RFC 7519 §10.1.1). Go's JSON
+// takes any case for any other, so a job that may name a claim of its own could set
+// another's: a token with both is refused.
 func parseClaims(payload []byte) (*tokenClaims, error) {
 	c := new(tokenClaims)
 	if json.Unmarshal(payload, c) != nil || json.Unmarshal(payload, &c.all) != nil {
 		return nil, fmt.Errorf("%w: its claims cannot be read", ErrInvalid)
+	}
+	for name := range c.all {
+		for _, known := range decisive {
+			if name != known && strings.EqualFold(name, known) {
+				return nil, fmt.Errorf("%w: it has a claim %q, %q is expected", ErrInvalid, name, known)
+			}
+		}
 	}
 	return c, nil
 }
@@ -194,7 +220,7 @@ func (v *Verifier) verify(ctx context.Context, p *Publisher, raw string) (*token
 	token, err := verifier.Verify(gooidc.ClientContext(ctx, v.client), raw)
 	if err != nil {
 		if strings.Contains(err.Error(), "fetching keys") {
-			return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
+			return nil, &Unavailable{p.Issuer, err}
 		}
 		var late *gooidc.TokenExpiredError
 		if errors.As(err, &late) {
@@ -232,7 +258,7 @@ func (v *Verifier) keySet(ctx context.Context, p *Publisher) (gooidc.KeySet, err
 		}
 		return r.Val.(gooidc.KeySet), nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
+		return nil, &Unavailable{p.Issuer, ctx.Err()}
 	}
 }
 
@@ -245,13 +271,13 @@ func (v *Verifier) findKeys(ctx context.Context, p *Publisher) (gooidc.KeySet, e
 	}
 	provider, err := gooidc.NewProvider(long, p.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrUnavailable, p.Issuer)
+		return nil, &Unavailable{p.Issuer, err}
 	}
 	var doc struct {
 		JWKS string `json:"jwks_uri"`
 	}
 	if err := provider.Claims(&doc); err != nil || doc.JWKS == "" {
-		return nil, fmt.Errorf("%w: %s names none", ErrUnavailable, p.Issuer)
+		return nil, &Unavailable{p.Issuer, errors.New("its discovery document has no jwks_uri")}
 	}
 	return gooidc.NewRemoteKeySet(long, doc.JWKS), nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -101,6 +102,10 @@ func TestVerify(t *testing.T) {
 		"another claim":       sign(with(map[string]any{"environment": "test"})),
 		"no such claim":       sign(with(map[string]any{"environment": nil})),
 		"another number":      sign(with(map[string]any{"runs": 12345679})),
+		"a subject of SUB":    sign(with(map[string]any{"sub": "repo:evil/app:ref:refs/heads/main", "SUB": good["sub"]})),
+		"an audience of Aud":  sign(with(map[string]any{"aud": "pypi", "Aud": "packages"})),
+		"an id of \u017fub":   sign(with(map[string]any{"sub": "repo:evil/app:ref:refs/heads/main", "\u017fub": good["sub"]})),
+		"an expiry of EXP":    sign(with(map[string]any{"exp": 1, "eXP": now.Add(time.Minute).Unix()})),
 		"expired":             sign(with(map[string]any{"exp": now.Add(-time.Minute).Unix()})),
 		"signed by another":   token(t, stranger, jose.RS256, good),
 		"signed by a secret":  token(t, []byte(strings.Repeat("k", 32)), jose.HS256, good),
@@ -188,6 +193,55 @@ func TestIssuerHangs(t *testing.T) {
 		if err := <-ended; !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestIssuerGoesTooFar: what an issuer answers is bounded, and it leads nobody to other
+// hosts: the token's sender could have the gateway ask there, or read for ever.
+func TestIssuerGoesTooFar(t *testing.T) {
+	t.Parallel()
+	is, asked := newIssuer(t), false
+	private := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked = true
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &is.key.PublicKey, KeyID: "k1", Algorithm: "RS256"}}})
+	}))
+	t.Cleanup(private.Close)
+	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/away":
+			http.Redirect(w, r, private.URL, http.StatusFound)
+		case "/loop":
+			http.Redirect(w, r, "/loop", http.StatusFound)
+		case "/here":
+			http.Redirect(w, r, "/keys", http.StatusFound)
+		case "/endless":
+			_, _ = io.WriteString(w, `{"keys":[`)
+			for err := error(nil); err == nil; {
+				_, err = w.Write(make([]byte, 1<<16))
+			}
+		case "/keys", "/most":
+			raw, _ := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &is.key.PublicKey, KeyID: "k1", Algorithm: "RS256"}}})
+			if r.URL.Path == "/most" {
+				raw = append(raw, strings.Repeat(" ", maxDocument-len(raw))...)
+			}
+			_, _ = w.Write(raw)
+		}
+	}))
+	t.Cleanup(far.Close)
+	for path, want := range map[string]error{"/away": ErrUnavailable, "/loop": ErrUnavailable, "/endless": ErrUnavailable, "/here": nil, "/keys": nil, "/most": nil} {
+		v, err := New([]Publisher{{Name: "ci", Issuer: far.URL, JWKS: far.URL + path, Audience: "a", Subjects: []string{"*"}}}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw := token(t, is.key, jose.RS256, map[string]any{"iss": far.URL, "sub": "s", "aud": "a", "exp": time.Now().Add(time.Minute).Unix()})
+		if _, _, err := v.Verify(t.Context(), raw); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", path, err, want)
+		} else if u := new(Unavailable); errors.As(err, &u) != (want != nil) || want != nil && (u.Cause == nil || !strings.HasSuffix(err.Error(), far.URL)) {
+			t.Errorf("%s: %v because of %v: a cause is expected, which the text does not have", path, err, u.Cause)
+		}
+	}
+	if asked {
+		t.Error("another host was asked")
 	}
 }
 
