@@ -1,4 +1,3 @@
-// Package wording says things as people do, for the sentences that users read.
 package wording
 
 import (
