@@ -17,7 +17,7 @@ type Limiter struct {
 	burst   int
 }
 
-// DefaultMaxClients is how many clients a [Limiter] remembers, in some 15 MB.
+// DefaultMaxClients is how many clients a [Limiter] remembers, in some 25 MB.
 const DefaultMaxClients = 1 << 16
 
 // NewLimiter makes a limiter that lets each client fail burst times at once and

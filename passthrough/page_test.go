@@ -134,6 +134,19 @@ func TestRevalidation(t *testing.T) {
 	want(t, body(t, e.page("lib"), 0), has("lib-2.0"))
 }
 
+// A page that was fetched while the clock was ahead is not kept for as long as it was.
+func TestPageOfAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.clock.add(days(400))
+	e.wheel("lib", "1.0")
+	want(t, body(t, e.page("lib"), 0), has("lib-1.0"))
+	e.clock.add(-days(400))
+	e.restart()
+	e.wheel("lib", "2.0")
+	want(t, body(t, e.page("lib"), 0), has("lib-2.0"))
+}
+
 func TestFreshness(t *testing.T) {
 	t.Parallel()
 	now := newClock().now()

@@ -45,6 +45,10 @@ type record struct {
 
 func (r *record) usable() bool { return r != nil && r.Sum != "" }
 
+// fresh reports whether the page is served without asking. One that was fetched in the
+// future is not: the clock was ahead, and would keep it for as long.
+func (r *record) fresh(now time.Time) bool { return now.Before(r.Fresh) && !r.Fetched.After(now) }
+
 // asked reports whether all upstreams before its own have said no.
 func (r *record) asked(before []*upstream) bool {
 	for _, u := range before {

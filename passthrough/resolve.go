@@ -70,7 +70,7 @@ func (p *Mirror) resolve(ctx context.Context, name string, newerThan time.Time) 
 func (p *Mirror) atHand(name string, newerThan time.Time) (have found, ok bool, err error) {
 	now := p.cfg.Now()
 	if have, ok = p.stored(name); ok {
-		return have, now.Before(have.rec.Fresh) && !have.rec.Fetched.Before(newerThan), nil
+		return have, have.rec.fresh(now) && !have.rec.Fetched.Before(newerThan), nil
 	}
 	if until, known := p.absent.Get(name); known && now.Before(until) && newerThan.IsZero() && !p.cfg.Offline {
 		return found{}, false, absence(name)
