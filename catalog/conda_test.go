@@ -79,19 +79,21 @@ func TestSubdirCounters(t *testing.T) {
 			p.YankedAt = 1
 			return tx.UpdatePackage(p)
 		}, 2, 1, 5000},
-		{"replaced by one that is not", 5500, func(tx *Tx) error { return tx.UpdatePackage(pkg(id, "noarch", "b", "1", "z")) }, 2, 0, 5500},
-		{"a yanked one deleted", 6000, func(tx *Tx) error {
+		{"replaced in the same second", 5500, func(tx *Tx) error { return tx.UpdatePackage(pkg(id, "noarch", "b", "1", "z")) }, 2, 0, 6000},
+		{"and again", 5600, func(tx *Tx) error { return tx.UpdatePackage(pkg(id, "noarch", "b", "1", "y")) }, 2, 0, 6000},
+		{"in the second that was told", 6700, func(tx *Tx) error { return tx.UpdatePackage(pkg(id, "noarch", "b", "1", "x")) }, 2, 0, 7000},
+		{"a yanked one deleted", 8000, func(tx *Tx) error {
 			return errors.Join(tx.YankPackage(id, "noarch", file("b"), ""), tx.DeletePackage(id, "noarch", file("b")))
-		}, 1, 0, 6000},
-		{"patched", 7000, func(tx *Tx) error { return tx.SetPatch(id, "noarch", json.RawMessage(`{"remove":[]}`)) }, 1, 0, 7000},
-		{"seen from inside", 8000, func(tx *Tx) error {
+		}, 1, 0, 8000},
+		{"patched", 9000, func(tx *Tx) error { return tx.SetPatch(id, "noarch", json.RawMessage(`{"remove":[]}`)) }, 1, 0, 9000},
+		{"seen from inside", 10_000, func(tx *Tx) error {
 			err := tx.InsertPackage(pkg(id, "noarch", "c", "1", "x"))
 			if st, err2 := tx.Subdir(id, "noarch"); st.Packages != 2 || st.Rev != tx.Rev() {
 				return fmt.Errorf("inside: %+v, %w", st, err2)
 			}
 			return errors.Join(err, tx.InsertPackage(pkg(id, "noarch", "d", "1", "x")))
-		}, 3, 0, 8000},
-		{"another subdir", 9000, func(tx *Tx) error { return tx.InsertPackage(pkg(id, "win-64", "a", "1", "x")) }, 3, 0, 8000},
+		}, 3, 0, 10_000},
+		{"another subdir", 11_000, func(tx *Tx) error { return tx.InsertPackage(pkg(id, "win-64", "a", "1", "x")) }, 3, 0, 10_000},
 	} {
 		c.ms = step.now
 		rev := update(t, s, step.fn)

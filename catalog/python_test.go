@@ -72,18 +72,19 @@ func TestPyNameFollowsItsFiles(t *testing.T) {
 		}, 2, 2000, 1000},
 		{"yanked", 3000, func(tx *Tx) error { return tx.YankPyFile("six-1.tar.gz", "bad") }, 2, 3000, 1000},
 		{"the clock went back", 10, func(tx *Tx) error { return tx.UnyankPyFile("six-1.tar.gz") }, 2, 3000, 1000},
-		{"changed", 4000, func(tx *Tx) error {
+		{"yanked in the same second", 3999, func(tx *Tx) error { return tx.YankPyFile("six-1.tar.gz", "bad") }, 2, 4000, 1000},
+		{"changed", 5000, func(tx *Tx) error {
 			name.Display, name.Status, name.StatusReason = "SIX", "archived", "done"
 			return tx.UpdatePyName(name)
-		}, 2, 4000, 4000},
-		{"one deleted", 5000, func(tx *Tx) error { return tx.DeletePyFile("six-2.tar.gz") }, 1, 5000, 4000},
-		{"seen from inside", 6000, func(tx *Tx) error {
+		}, 2, 5000, 5000},
+		{"one deleted", 6000, func(tx *Tx) error { return tx.DeletePyFile("six-2.tar.gz") }, 1, 6000, 5000},
+		{"seen from inside", 7000, func(tx *Tx) error {
 			err := tx.InsertPyFile(pyFile("six", "3"))
 			if n, err2 := tx.PyName("six"); err2 != nil || n.Files != 2 {
 				return errors.Join(errors.New("inside"), err2)
 			}
 			return err
-		}, 2, 6000, 4000},
+		}, 2, 7000, 5000},
 	} {
 		c.ms = step.now
 		rev := update(t, s, step.fn)

@@ -112,12 +112,21 @@ func (tx *Tx) finish(quiet bool) error {
 	return nil
 }
 
+// later is the SQL of when something changed that changed before: now, but never in a
+// second that had a change already, for HTTP tells changes apart by the second
+// (RFC 9110 §8.8.2.2), and never earlier, whatever the clock does. same is true of a
+// change of the same transaction.
+func later(before, now, same string) string {
+	return `CASE WHEN ` + same + ` OR ` + before + ` / 1000 > ` + now + ` / 1000 THEN ` + before + `
+		WHEN ` + before + ` / 1000 = ` + now + ` / 1000 THEN (` + now + ` / 1000 + 1) * 1000 ELSE ` + now + ` END`
+}
+
 // flush writes the counters of the subdirs and Python names touched so far.
 func (tx *Tx) flush() error {
 	for _, t := range tx.subdirs {
 		_, err := tx.exec(`INSERT INTO subdirs (channel_id, subdir, rev, changed_at, packages, yanked) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (channel_id, subdir) DO UPDATE SET rev = excluded.rev,
-				changed_at = CASE WHEN subdirs.changed_at > excluded.changed_at THEN subdirs.changed_at ELSE excluded.changed_at END,
+				changed_at = `+later("subdirs.changed_at", "excluded.changed_at", "subdirs.rev = excluded.rev")+`,
 				packages = subdirs.packages + excluded.packages, yanked = subdirs.yanked + excluded.yanked`,
 			t.channelID, t.subdir, tx.rev, tx.now, t.packages, t.yanked)
 		if err != nil {
@@ -126,7 +135,7 @@ func (tx *Tx) flush() error {
 	}
 	for _, t := range tx.pynames {
 		_, err := tx.exec(`UPDATE py_names SET rev = $2, files = files + $4,
-				changed_at = CASE WHEN changed_at > $3 THEN changed_at ELSE $3 END WHERE name = $1`,
+				changed_at = `+later("changed_at", "$3", "rev = $2")+` WHERE name = $1`,
 			t.name, tx.rev, tx.now, t.files)
 		if err != nil {
 			return fmt.Errorf("counting files of Python name %q: %w", t.name, err)

@@ -115,7 +115,7 @@ type Tombstone struct {
 type SubdirState struct {
 	Subdir    string
 	Rev       int64 // of the last mutation that touches the subdir
-	ChangedAt int64 // never goes back, whatever the clock does
+	ChangedAt int64 // in a later second than the change before, whatever the clock does: perhaps one to come
 	Packages  int   // yanked ones included
 	Yanked    int
 }
@@ -138,7 +138,7 @@ type PyName struct {
 	CreatedAt    int64
 	UpdatedAt    int64 // of the row's own fields
 	Rev          int64 // of the last mutation of the name or one of its files
-	ChangedAt    int64 // when that was; never goes back
+	ChangedAt    int64 // when that was, as [SubdirState] has it
 	Files        int   // yanked ones included
 }
 

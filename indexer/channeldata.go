@@ -77,13 +77,22 @@ func (c *channel) channelData(s *Set) (*File, error) {
 	body := &rope{budget: &s.plain}
 	body.bytes(doc.bytes)
 	doc.file = &File{ContentType: typeJSON, ETag: etag(sha256.Sum256(doc.bytes), c.name, "channeldata.json"), body: body}
-	for _, g := range gens {
-		if at := time.UnixMilli(g.changedAt); at.After(doc.file.Modified) {
-			doc.file.Modified = at
-		}
-	}
+	doc.file.Modified = lastChange(gens)
 	c.data.last.Store(doc)
 	return doc.file, nil
+}
+
+// lastChange is the end of the second in which the last of subdirs changed, as several
+// may have done in it, and HTTP could not tell apart; the zero time for no change.
+func lastChange(gens map[string]*generation) time.Time {
+	at := int64(0)
+	for _, g := range gens {
+		at = max(at, g.changedAt)
+	}
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(at/1000+1, 0)
 }
 
 // write makes the document, taking from the last one what is still so.

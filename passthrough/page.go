@@ -15,7 +15,7 @@ type Page struct {
 	// Location is where to send the client with 307 and no-store; "" for a page.
 	Location string
 	Upstream string    // name of the upstream that owns the project; "" for a redirect
-	Modified time.Time // when the page's content was last seen to change
+	Modified time.Time // when the page was made: its content changes with what is withheld, too
 	// Fresh is how long a client may keep the page without asking: "max-age". 0 asks for
 	// "max-age=0, no-cache", as for every page from which policy withholds a file.
 	Fresh    time.Duration
@@ -49,7 +49,7 @@ func (p *Mirror) Page(ctx context.Context, name string, m Mode) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Page{Rendered: v.rendered, Upstream: v.up.name, Modified: f.rec.Changed, Stale: f.stale, Withheld: len(v.withheld)}
+	out := &Page{Rendered: v.rendered, Upstream: v.up.name, Modified: v.made, Stale: f.stale, Withheld: len(v.withheld)}
 	if !f.stale && !p.cfg.Offline && out.Withheld == 0 {
 		out.Fresh = max(0, f.rec.Fresh.Sub(p.cfg.Now())).Truncate(time.Second)
 	}

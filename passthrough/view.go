@@ -22,6 +22,7 @@ type view struct {
 	rendered *python.Rendered
 	files    map[string]*listed
 	withheld []Held
+	made     time.Time
 	until    time.Time // when the first cooldown ends, and the view with it; zero for never
 }
 
@@ -115,8 +116,8 @@ func (p *Mirror) viewKey(u *upstream, r *record, m Mode) string {
 
 // makeView filters a page, gives its files their addresses and renders it.
 func (p *Mirror) makeView(u *upstream, r *record, page *python.Page, m Mode) *view {
-	v := &view{key: p.viewKey(u, r, m), up: u, rec: r, files: make(map[string]*listed, len(page.Files))}
 	now := p.cfg.Now()
+	v := &view{key: p.viewKey(u, r, m), up: u, rec: r, made: now, files: make(map[string]*listed, len(page.Files))}
 	shown := page.Filter(func(f *python.File) bool {
 		l := &listed{File: *f, project: r.Name, since: f.UploadTime}
 		if s, ok := r.Seen[f.Filename]; ok && l.since.IsZero() {

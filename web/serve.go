@@ -28,7 +28,7 @@ type Content struct {
 	ETag         string    // strong and quoted, unique to this representation (RFC 9110 §8.8.3)
 	CacheControl string    // Cache-Control
 	Vary         string    // Vary, beside Origin; "" for nothing
-	Modified     time.Time // Last-Modified; the zero time for none
+	Modified     time.Time // Last-Modified, which is not said while it is still to come; the zero time for none
 	Size         int64     // bytes
 	Body         Body
 }
@@ -48,7 +48,7 @@ func Serve(w http.ResponseWriter, r *http.Request, c *Content) {
 	if needsServeContent(r) {
 		// The standard library's copy of the rules for ranges and preconditions;
 		// everything before this line is the short way for plain requests.
-		http.ServeContent(w, r, "", c.Modified, c.Body.NewReader())
+		http.ServeContent(w, r, "", said(c.Modified), c.Body.NewReader())
 		return
 	}
 	h := w.Header()
@@ -76,11 +76,11 @@ func ServeFile(w http.ResponseWriter, r *http.Request, c *Content, f *os.File) {
 	if needsServeContent(r) {
 		var ok bool
 		if from, ok = openRange(r, c.Size); !ok {
-			http.ServeContent(w, r, "", c.Modified, f)
+			http.ServeContent(w, r, "", said(c.Modified), f)
 			return
 		}
 		if _, err := f.Seek(from, io.SeekStart); err != nil {
-			http.ServeContent(w, r, "", c.Modified, f)
+			http.ServeContent(w, r, "", said(c.Modified), f)
 			return
 		}
 		status = http.StatusPartialContent
@@ -120,8 +120,8 @@ func SetHeaders(h http.Header, c *Content) {
 	} else {
 		h["Vary"] = varyOrigin
 	}
-	if !c.Modified.IsZero() {
-		h["Last-Modified"] = []string{c.Modified.UTC().Format(http.TimeFormat)}
+	if at := said(c.Modified); !at.IsZero() {
+		h["Last-Modified"] = []string{at.UTC().Format(http.TimeFormat)}
 	}
 	h["X-Content-Type-Options"] = noSniff
 }
@@ -133,6 +133,15 @@ var varyOrigin = []string{originHeader}
 
 var noSniff = []string{"nosniff"}
 
+// said is the time of a change as clients are told it: none while it is still to come
+// (RFC 9110 §8.8.2.1), for what is served until then may change again under it.
+func said(modified time.Time) time.Time {
+	if modified.After(time.Now()) {
+		return time.Time{}
+	}
+	return modified
+}
+
 // NotModified reports whether a request's validators match (RFC 9110 §13.2.2).
 func NotModified(r *http.Request, etag string, modified time.Time) bool {
 	if inm := r.Header["If-None-Match"]; len(inm) > 0 {
@@ -143,7 +152,7 @@ func NotModified(r *http.Request, etag string, modified time.Time) bool {
 		}
 		return false
 	}
-	if modified.IsZero() || r.Header["If-Modified-Since"] == nil {
+	if said(modified).IsZero() || r.Header["If-Modified-Since"] == nil {
 		return false
 	}
 	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))

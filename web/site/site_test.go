@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -452,6 +454,42 @@ func TestPathsInOneSpellingAlone(t *testing.T) {
 	w.want(404, "GET", "/api/v1/nothing", w.admin, "")
 	if res, _ := w.do("PATCH", "/api/v1/apikeys", w.admin, ""); res.StatusCode != 405 || res.Header.Get("Allow") != "GET, HEAD, POST" {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+}
+
+// Who asks by time alone is not told that an index is unchanged which changed within one
+// and the same second.
+func TestChangesWithinASecondAreSeenByTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2020, 5, 1, 12, 0, 0, 0, time.UTC)
+	w := newWorld(t, gateway.Config{Now: func() time.Time { return now }})
+	w.want(201, "POST", "/api/v1/channels", w.admin, `{"name":"c"}`)
+	told := map[string]string{}
+	for n := range 5 {
+		now = now.Add(600 * time.Millisecond)
+		w.publish("c", condatest.Spec{Name: "a", Version: strconv.Itoa(n), Build: "0", Subdir: "noarch"})
+		filename, data := pythontest.Wheel(pythontest.Spec{Name: "ours", Version: strconv.Itoa(n)})
+		if res, raw := w.do("POST", "/legacy/", w.admin, string(form(t, filename, data, map[string]string{
+			":action": "file_upload", "protocol_version": "1", "name": "ours", "version": strconv.Itoa(n), "filetype": "bdist_wheel", "sha256_digest": sum(data),
+		})), "Content-Type", "multipart/form-data; boundary=xyz"); res.StatusCode != 200 {
+			t.Fatalf("upload: %d %s", res.StatusCode, raw)
+		}
+		for _, path := range []string{"/c/noarch/repodata.json", "/c/noarch/repodata_shards.msgpack.zst", "/pypi/simple/ours/"} {
+			since := told[path]
+			if since == "" {
+				since = now.Add(-time.Hour).Format(http.TimeFormat)
+			}
+			res, _ := w.do("GET", path, w.admin, "", "If-Modified-Since", since)
+			if res.StatusCode != 200 {
+				t.Errorf("%s, change %d, since %s: %d", path, n, since, res.StatusCode)
+			}
+			if told[path] = res.Header.Get("Last-Modified"); told[path] == "" {
+				t.Errorf("%s has no Last-Modified", path)
+			}
+			if res, _ := w.do("GET", path, w.admin, "", "If-Modified-Since", told[path]); res.StatusCode != 304 {
+				t.Errorf("%s, unchanged: %d", path, res.StatusCode)
+			}
+		}
 	}
 }
 
